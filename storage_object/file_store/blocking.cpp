@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <atomic>
+
+#include "storage_object/file_store/file.hpp"
+
+namespace caisson::file_store {
+namespace {
+
+Result<> perform(File& file, FileRequest& request) {
+  std::atomic<bool> done = false;
+  request.owner = &done;
+  request.complete = [](FileRequest& finished) noexcept {
+    auto& flag = *static_cast<std::atomic<bool>*>(finished.owner);
+    flag.store(true, std::memory_order_release);
+    flag.notify_one();
+  };
+  file.submit(request);
+  done.wait(false, std::memory_order_acquire);
+  if (request.error) return request.error;
+  return {};
+}
+
+Result<> transfer(File& file, FileOp op, std::uint64_t offset, IoVec memory, bool durable) {
+  FileRequest request;
+  request.op = op;
+  request.durable = durable;
+  request.offset = offset;
+  request.length = memory.iov_len;
+  request.buffers = {&memory, 1};
+  return perform(file, request);
+}
+
+}  // namespace
+
+Result<> read_at(File& file, std::uint64_t offset, std::span<std::byte> into) {
+  return transfer(file, FileOp::read, offset, {into.data(), into.size()}, false);
+}
+
+Result<> write_at(File& file, std::uint64_t offset, std::span<const std::byte> from,
+                  bool durable) {
+  IoVec memory{const_cast<std::byte*>(from.data()), from.size()};
+  return transfer(file, FileOp::write, offset, memory, durable);
+}
+
+Result<> sync(File& file) {
+  FileRequest request;
+  request.op = FileOp::sync;
+  return perform(file, request);
+}
+
+Result<> apply(File& file, FileOp op, std::uint64_t offset, std::uint64_t length) {
+  FileRequest request;
+  request.op = op;
+  request.offset = offset;
+  request.length = length;
+  return perform(file, request);
+}
+
+}  // namespace caisson::file_store

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// What we need of a file, whatever file system holds it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "storage_object/base/buffer.hpp"
+#include "storage_object/base/result.hpp"
+
+namespace caisson::file_store {
+
+enum class FileOp : std::uint8_t {
+  read,      ///< short at the end of the file is an error (EIO)
+  write,     ///< all of it or an error; `durable`: as by RWF_DSYNC
+  sync,      ///< fdatasync: all writes completed before are durable
+  punch,     ///< the range becomes a hole and reads as zeros
+  zero,      ///< the range reads as zeros, stays or becomes allocated
+  allocate,  ///< the range is backed by space, content kept, size not changed
+  extents,   ///< data and holes of the range, ascending and gapless
+};
+
+struct FileExtent {
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+  bool data = true;
+};
+
+/// Owned by the submitter, alive and unmoved until `complete` was called.
+struct FileRequest {
+  using Completion = void (*)(FileRequest&) noexcept;
+
+  FileOp op = FileOp::read;
+  bool durable = false;
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;        ///< bytes; equals the buffers' sum for read and write
+  std::span<const IoVec> buffers;  ///< alive until completion
+  std::span<FileExtent> extents;   ///< room for FileOp::extents
+  std::size_t extent_count = 0;    ///< out
+  Error error;                     ///< out: a system error
+  Completion complete = nullptr;
+  void* owner = nullptr;           ///< the submitter's own
+  FileRequest* next = nullptr;     ///< the backend's, until completion
+  std::uint64_t progress = 0;      ///< the backend's
+
+  void finish(Error result) noexcept {
+    error = result;
+    complete(*this);
+  }
+};
+
+struct FileAttributes {
+  std::uint64_t size = 0;       ///< bytes
+  std::uint64_t allocated = 0;  ///< bytes of space it occupies
+  std::uint64_t links = 1;
+};
+
+/// What this open file was found able to do. Found by trying, never by the file
+/// system's name.
+struct FileTraits {
+  bool punch = false;
+  bool zero = false;
+  bool allocate = false;
+  bool direct = false;                   ///< opened past the page cache
+  std::uint32_t direct_alignment = 512;  ///< of offset, length and memory, when direct
+  std::uint32_t block = 4096;            ///< the file system's allocation unit, bytes
+};
+
+/// An open file. `submit` may be called from any thread and calls overlap. On
+/// a thread that has an IoEngine the request completes on that thread, during a
+/// submit_and_reap() or before submit returns; on any other thread it is
+/// performed before submit returns. Overlapping writes are unordered.
+///
+/// The other members block and are for control threads.
+class File {
+ public:
+  virtual ~File() = default;
+  virtual void submit(FileRequest& request) = 0;
+  virtual const FileTraits& traits() const noexcept = 0;
+
+  virtual Result<FileAttributes> attributes() = 0;
+  /// Sets the size; what is added reads as zeros. Durable after sync_all().
+  virtual Result<> resize(std::uint64_t size) = 0;
+  /// fsync: data and every attribute.
+  virtual Result<> sync_all() = 0;
+  /// The owner lock: exclusive on one byte at offset 2^62, held until the file
+  /// is closed or the process ends. EAGAIN when another holds it.
+  virtual Result<> lock_owner() = 0;
+};
+
+/// Offset of the owner lock's byte, far beyond any data.
+inline constexpr std::uint64_t kOwnerLockOffset = std::uint64_t{1} << 62;
+
+/// Blocking forms for control threads.
+Result<> read_at(File& file, std::uint64_t offset, std::span<std::byte> into);
+Result<> write_at(File& file, std::uint64_t offset, std::span<const std::byte> from,
+                  bool durable = false);
+Result<> sync(File& file);
+/// One of punch, zero, allocate.
+Result<> apply(File& file, FileOp op, std::uint64_t offset, std::uint64_t length);
+
+}  // namespace caisson::file_store
