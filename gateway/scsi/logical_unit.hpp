@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// A storage object as SCSI sees it. Translates; owns no state of the LUN. It
+// knows which nexuses look at it, so that they all hear of changes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "storage_object/object/storage_object.hpp"
+
+namespace caisson::scsi {
+
+class Nexus;
+
+/// Unit attentions, in the order in which they are reported (SPC-4 5.14, SAM-5
+/// 5.14). One bit each per nexus and LUN: raising one twice reports it once.
+enum class UnitAttention : std::uint8_t {
+  power_on_or_reset,             ///< 29/00: also what a new nexus hears first
+  logical_unit_reset,            ///< 29/03
+  mode_parameters_changed,       ///< 2A/01
+  capacity_changed,              ///< 2A/09
+  inquiry_data_changed,          ///< 3F/03
+  reported_luns_changed,         ///< 3F/0E
+  count_,
+};
+
+class LogicalUnit final : public object::ObjectObserver {
+ public:
+  explicit LogicalUnit(std::shared_ptr<object::StorageObject> object);
+  ~LogicalUnit();
+
+  object::StorageObject& object() const noexcept { return *object_; }
+
+  /// A nexus that sees this unit; from any thread.
+  void attach(Nexus& nexus);
+  void detach(Nexus& nexus);
+
+  /// Raises it on every attached nexus but `except`. From any thread.
+  void raise(UnitAttention attention, const Nexus* except = nullptr);
+
+  void on_object_event(object::ObjectEvent event) noexcept override;
+
+ private:
+  std::shared_ptr<object::StorageObject> object_;
+  std::mutex mutex_;  // guards nexuses_
+  std::vector<Nexus*> nexuses_;
+};
+
+}  // namespace caisson::scsi

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// An I_T nexus (SAM-5 4.7): one initiator port's view of one target. The
+// transport makes one per session and hands it the session's commands.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/scsi/directory.hpp"
+#include "gateway/scsi/task.hpp"
+
+namespace caisson::scsi {
+
+struct NexusIdentity {
+  std::uint64_t id = 0;              ///< unique in this process; `session drop ID`
+  std::uint64_t host = 0;
+  std::string host_name;
+  std::string initiator_port;        ///< "iqn…,i,0x<isid>" (RFC 7143 3.4.2… transport id)
+  std::string target_name;
+  std::uint16_t relative_port = 1;   ///< relative target port identifier, VPD 83
+  std::uint16_t portal_group = 1;    ///< target port group
+  std::string peer_address;          ///< for administrators
+};
+
+/// Lives on one I/O thread: every call there, except raise() and identity().
+class Nexus {
+ public:
+  Nexus(NexusIdentity identity, std::vector<LunMapping> units);
+  ~Nexus();
+
+  const NexusIdentity& identity() const noexcept { return identity_; }
+
+  /// Looks at the CDB: direction and length of the data, or an error. When it
+  /// returns false the task is answered already (status and sense are set,
+  /// `complete` is not called): the transport sends that, and discards data
+  /// that comes all the same.
+  bool prepare(Task& task, DataPlan& plan);
+
+  /// Performs a prepared task. Calls task.complete exactly once, on this
+  /// thread, perhaps before it returns. Answers go by the status of the task.
+  void execute(Task& task);
+
+  /// LOGICAL UNIT RESET. `done` on this thread; false: no such LUN.
+  void reset(std::uint64_t lun, std::function<void(bool)> done);
+
+  /// New map after a change of grants; raises REPORTED LUNS DATA HAS CHANGED.
+  void remap(std::vector<LunMapping> units);
+
+  /// From any thread.
+  void raise(const LogicalUnit& unit, UnitAttention attention) noexcept;
+
+ private:
+  NexusIdentity identity_;
+};
+
+/// Every nexus of this process, for `session list|drop` and for changes of
+/// grants. Thread-safe.
+struct SessionView {
+  NexusIdentity identity;
+  std::string transport;       ///< "iscsi"
+  std::int64_t since = 0;      ///< seconds since the epoch
+  std::uint64_t commands = 0;
+  std::uint64_t bytes_in = 0;  ///< from the initiator
+  std::uint64_t bytes_out = 0;
+  std::vector<std::uint64_t> luns;
+};
+
+/// What a transport registers for each session; called from any thread, posts
+/// to the session's own.
+class SessionHandle {
+ public:
+  virtual ~SessionHandle() = default;
+  virtual SessionView view() const = 0;
+  virtual void drop(std::string reason) = 0;
+  /// The host's grants changed: ask the directory again and remap, or drop if
+  /// nothing is left.
+  virtual void refresh() = 0;
+};
+
+class SessionRegistry {
+ public:
+  void add(std::uint64_t id, std::shared_ptr<SessionHandle> session);
+  void remove(std::uint64_t id);
+  std::vector<SessionView> list() const;
+  bool drop(std::uint64_t id, std::string reason);  // false: no such session
+  void refresh_all();
+  /// An id for a new nexus, never reused in this process.
+  std::uint64_t next_id() noexcept;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace caisson::scsi

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// One SCSI command between a transport and the termination (SAM-5 5.1).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "gateway/scsi/sense.hpp"
+#include "storage_object/base/buffer.hpp"
+
+namespace caisson::scsi {
+
+enum class Status : std::uint8_t {  // SAM-5 5.3.1
+  good = 0x00,
+  check_condition = 0x02,
+  condition_met = 0x04,
+  busy = 0x08,
+  reservation_conflict = 0x18,
+  task_set_full = 0x28,
+  aca_active = 0x30,
+  task_aborted = 0x40,
+};
+
+enum class Direction : std::uint8_t { none, in, out };
+
+enum class TaskAttribute : std::uint8_t { simple, ordered, head_of_queue, aca };
+
+/// What a CDB asks the transport to move.
+struct DataPlan {
+  Direction direction = Direction::none;
+  std::uint64_t length = 0;  ///< bytes
+};
+
+inline constexpr std::size_t kMaxCdb = 32;
+/// Largest transfer of one command, advertised in VPD B0.
+inline constexpr std::uint64_t kMaxTransfer = std::uint64_t{8} << 20;
+
+/// Owned by the transport, alive and unmoved until `complete` was called.
+struct Task {
+  using Completion = void (*)(Task&) noexcept;
+
+  // Set by the transport before Nexus::prepare().
+  std::uint64_t lun = 0;  ///< the 8 bytes of SAM-5 4.7, as a big-endian number
+  std::array<std::byte, kMaxCdb> cdb{};
+  std::uint8_t cdb_length = 0;  ///< bytes the transport delivered: 16, or more by an extended CDB
+  TaskAttribute attribute = TaskAttribute::simple;
+  std::uint64_t tag = 0;  ///< initiator task tag, for logs and aborts
+
+  // Set by the transport before Nexus::execute(): the bytes received of the
+  // data-out phase, perhaps fewer than the plan asked for. 4096-aligned.
+  Buffer data_out;
+  std::uint64_t data_out_length = 0;
+
+  // Set by the termination before `complete`.
+  Status status = Status::good;
+  Sense sense;                   ///< present() with check_condition
+  Buffer data_in;                ///< what goes back…
+  std::uint64_t data_in_length = 0;  ///< …and how much of it
+
+  Completion complete = nullptr;
+  void* owner = nullptr;  ///< the transport's own
+
+  /// The termination's scratch for the one block request most commands need.
+  struct Work;
+};
+
+}  // namespace caisson::scsi

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// The catalog: what the gateway knows beside its containers, in SQLite
+// (WAL, synchronous=FULL, exclusive locking, numbered migrations).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage_object/base/clock.hpp"
+#include "storage_object/base/result.hpp"
+#include "storage_object/catalog/records.hpp"
+
+struct sqlite3;
+
+namespace caisson::catalog {
+
+class Statements;
+
+struct CatalogOptions {
+  std::string path;          ///< of the database; its directory exists
+  std::string vfs;           ///< SQLite VFS by name; empty: the default (tests hand in another)
+  const Clock* clock = &Clock::system();
+};
+
+/// Everything durable that a change must write, as one transaction. Obtained
+/// from Catalog::change(); what it wrote is durable when change() returns
+/// success, and gone without a trace otherwise.
+///
+/// `put_*` inserts or replaces the whole row (with its lists); `erase_*` of
+/// what is not there succeeds.
+class Transaction {
+ public:
+  Outcome<> put_store(const StoreRecord& record);
+  Outcome<> erase_store(std::string_view name);
+  Outcome<> put_lun(const LunRecord& record);
+  Outcome<> erase_lun(const Uuid& uuid);  // with its grants and snapshots
+  Outcome<std::uint64_t> put_host(const HostRecord& record);  // id 0: new; returns the id
+  Outcome<> erase_host(std::uint64_t id);  // with its grants
+  Outcome<> put_grant(const GrantRecord& record);
+  Outcome<> erase_grant(const Uuid& lun, std::uint64_t host);
+  /// Adds an event; returns its sequence number.
+  Outcome<std::uint64_t> add_event(std::string_view kind, std::string_view object,
+                                   std::string_view actor, std::string_view text);
+  /// Small durable facts: "node", "clean_shutdown", "authority", …
+  Outcome<> put_setting(std::string_view key, std::string_view value);
+
+ private:
+  friend class Catalog;
+  explicit Transaction(Statements& statements, const Clock& clock)
+      : statements_(statements), clock_(clock) {}
+  Statements& statements_;
+  const Clock& clock_;
+};
+
+/// Thread-safe; every call blocks (SQLite, fsync): control threads only.
+/// Errors: Errc::io_error or no_space with what SQLite said, Errc::corrupt when
+/// the database is damaged, Errc::unsupported when a newer version wrote it.
+class Catalog {
+ public:
+  /// Opens or creates (mode 0600) and migrates; before the first migration step
+  /// of an existing file it is copied to `<path>.before-<version>`.
+  static Outcome<std::unique_ptr<Catalog>> open(CatalogOptions options);
+  ~Catalog();
+
+  Outcome<> change(const std::function<Outcome<>(Transaction&)>& body);
+
+  Outcome<std::vector<StoreRecord>> stores();
+  Outcome<std::vector<LunRecord>> luns();  // with their snapshots; 10,000 in well under a second
+  Outcome<std::vector<HostRecord>> hosts();
+  Outcome<std::vector<GrantRecord>> grants();
+  Outcome<std::optional<std::string>> setting(std::string_view key);
+  /// Events with sequence > after, oldest first, at most `limit`.
+  Outcome<std::vector<EventRecord>> events_after(std::uint64_t after, std::size_t limit);
+  /// The newest `limit` events, oldest first.
+  Outcome<std::vector<EventRecord>> latest_events(std::size_t limit);
+
+  /// A consistent copy of the running catalog at `target` (0600, fsynced, made
+  /// beside it and renamed). For `catalog backup` and the daily copy.
+  Outcome<> backup_to(const std::string& target);
+
+ private:
+  explicit Catalog(CatalogOptions options);
+  CatalogOptions options_;
+  std::mutex mutex_;
+  sqlite3* database_ = nullptr;
+  std::unique_ptr<Statements> statements_;
+};
+
+/// Checks a backup (integrity, version) and puts it in place of the catalog at
+/// `path`, which must not be open; the old one is kept as `<path>.replaced`.
+Outcome<> restore(const std::string& backup, const std::string& path);
+
+/// Keeps `keep` daily copies `<directory>/catalog-YYYYMMDD.db` (0600): makes
+/// today's if it is missing, removes the oldest beyond that number. Returns
+/// true when it made one.
+Outcome<bool> rotate_daily_copy(Catalog& catalog, const std::string& directory, unsigned keep,
+                                const Clock& clock);
+
+}  // namespace caisson::catalog

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// All storage objects of this gateway: the in-memory lists rebuilt from the
+// catalog, the directory keyed by container file name, and the life of an
+// object from create to delete, in an order that survives a crash anywhere.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage_object/base/clock.hpp"
+#include "storage_object/base/result.hpp"
+#include "storage_object/catalog/catalog.hpp"
+#include "storage_object/file_store/store.hpp"
+#include "storage_object/object/storage_object.hpp"
+
+namespace caisson::object {
+
+struct CreateOptions {
+  std::string name;
+  std::string store;               ///< empty: the only store, or "main"
+  std::uint64_t capacity = 0;      ///< bytes, a multiple of the logical block, > 0
+  std::uint32_t logical_block = 512;
+  std::uint32_t physical_block = 4096;
+  catalog::CacheMode cache = catalog::CacheMode::writeback;
+  bool thick = false;
+  bool removable = false;
+  std::string location;            ///< free text an administrator gives
+  std::string target_name;         ///< empty: made from authority, node and name
+  std::uint64_t target_lun = 0;
+};
+
+struct ImportOptions {
+  std::string file;                ///< absolute path below an import directory, or a name inside the store
+  std::string name;                ///< of the LUN; empty: the file's stem
+  bool in_place = false;           ///< else by copy
+  CreateOptions like;              ///< store, block sizes, cache, …; its name and capacity are ignored
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress;  ///< may be empty
+};
+
+/// Changes `lun set` can make; absent: unchanged.
+struct SetOptions {
+  std::optional<catalog::CacheMode> cache;
+  std::optional<std::string> location;
+};
+
+/// One LUN as administrators see it.
+struct LunView {
+  catalog::LunRecord record;
+  catalog::LunState state = catalog::LunState::offline;  ///< as served now
+  std::string reason;                    ///< why it is not online
+  std::shared_ptr<StorageObject> object; ///< nullptr unless online or failed
+};
+
+/// Told when an object begins or ends to be served; on the control thread that
+/// caused it, with no lock held.
+class RegistryObserver {
+ public:
+  virtual void on_served(const std::shared_ptr<StorageObject>& object) = 0;
+  /// Front ends must let go of it; returns when no request of theirs is left.
+  virtual void on_withdrawn(const std::shared_ptr<StorageObject>& object) = 0;
+
+ protected:
+  ~RegistryObserver() = default;
+};
+
+struct RegistryOptions {
+  catalog::Catalog* catalog = nullptr;
+  /// Opens the place a store record names; the composition root knows the backends.
+  std::function<Outcome<std::unique_ptr<file_store::Store>>(const catalog::StoreRecord&)> open_store;
+  std::string authority = "2026-11.io.caisson";  ///< of new target names
+  std::string node;                ///< this gateway's name in new target names
+  std::string oui;                 ///< 6 hex digits: NAA 6; empty: NAA 3 (locally assigned)
+  std::string failure_marks;       ///< a directory (run dir) for failed states neither catalog nor trailer took
+  std::chrono::seconds lock_wait{30};  ///< how long a restart waits for the owner lock
+  std::vector<std::string> import_directories;
+  const Clock* clock = &Clock::system();
+};
+
+/// What `catalog rebuild` found.
+struct RebuildReport {
+  std::vector<std::string> restored;   ///< LUNs taken up from their trailers
+  std::vector<std::string> proposals;  ///< grants to confirm: "lun host"
+  std::vector<std::string> lost;       ///< what no trailer could tell, a line each
+};
+
+/// Thread-safe; every call blocks (files, catalog): control threads only.
+/// Changes of one object run one after the other, of different objects beside
+/// each other. Every change is durable when its call returns success; a crash
+/// at any point leaves the state before or after it, found at the next start.
+class ObjectRegistry {
+ public:
+  virtual ~ObjectRegistry() = default;
+  static std::unique_ptr<ObjectRegistry> make(RegistryOptions options);
+
+  /// Reads the catalog, opens every store and every container, finishes what a
+  /// crash interrupted. One damaged or missing container is offline alone, with
+  /// its reason. Fails only if the catalog cannot be read.
+  virtual Outcome<> start(RegistryObserver& observer) = 0;
+  /// Flushes and closes everything; records a clean shutdown.
+  virtual Outcome<> stop() = 0;
+
+  virtual Outcome<> add_store(const catalog::StoreRecord& record) = 0;
+  virtual Outcome<> remove_store(std::string_view name) = 0;  // in_use while LUNs live there
+  virtual std::vector<catalog::StoreRecord> stores() = 0;
+  virtual file_store::Store* store(std::string_view name) = 0;  // nullptr: unknown or not open
+
+  virtual Outcome<LunView> create(const CreateOptions& options) = 0;
+  virtual Outcome<LunView> import(const ImportOptions& options) = 0;
+  /// Takes up a container the catalog does not know or does not agree with.
+  /// `capacity` names where its trailer stands if the file's length does not tell.
+  virtual Outcome<LunView> adopt(std::string_view store, std::string_view file,
+                                 std::optional<std::uint64_t> capacity) = 0;
+  virtual Outcome<LunView> resize(std::string_view name, std::uint64_t capacity,
+                                  bool allow_shrink) = 0;
+  virtual Outcome<LunView> rename(std::string_view name, std::string_view to) = 0;
+  virtual Outcome<LunView> set(std::string_view name, const SetOptions& options) = 0;
+  virtual Outcome<LunView> set_online(std::string_view name, bool accept_loss) = 0;
+  virtual Outcome<LunView> set_offline(std::string_view name) = 0;
+  virtual Outcome<> remove(std::string_view name) = 0;
+
+  virtual std::optional<LunView> find(std::string_view name) const = 0;
+  virtual std::optional<LunView> find_by_file(std::string_view store, std::string_view file) const = 0;
+  virtual std::vector<LunView> list() const = 0;  // by name
+
+  /// Copies what the catalog says of grants into a LUN's trailer.
+  virtual Outcome<> refresh_grants(const Uuid& lun) = 0;
+  /// Restores LUN rows from the trailers found in every store (decision 1).
+  virtual Outcome<RebuildReport> rebuild() = 0;
+};
+
+}  // namespace caisson::object
