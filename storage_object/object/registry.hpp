@@ -126,6 +126,8 @@ class ObjectRegistry {
 
   virtual std::optional<LunView> find(std::string_view name) const = 0;
   virtual std::optional<LunView> find_by_file(std::string_view store, std::string_view file) const = 0;
+  /// The LUNs below one target; for logins, so by an index, not by a search.
+  virtual std::vector<LunView> find_by_target(std::string_view target) const = 0;
   virtual std::vector<LunView> list() const = 0;  // by name
 
   /// Copies what the catalog says of grants into a LUN's trailer.
