@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`./dev serve`: caissond in the foreground on loopback, with a first LUN on first
+use, and the lines to type in the initiator. Further flags go to caissond."""
+
+import argparse
+import json
+import pathlib
+import signal
+import sys
+
+import gateway
+
+
+def first_lun(server):
+    """Every LUN of the gateway; makes one, open to every initiator, when there is none."""
+    server.caisson("host", "create", "*", "--no-auth")
+    luns = json.loads(server.caisson("--output", "json", "lun", "list"))
+    luns = luns["luns"] if isinstance(luns, dict) else luns
+    if not luns:
+        server.create_lun("first", "1G")
+        server.caisson("access", "grant", "first", "*")
+    return [lun["name"] for lun in luns] or ["first"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bin", required=True)
+    parser.add_argument("--state", required=True, type=pathlib.Path)
+    parser.add_argument("--iscsi", default="127.0.0.1:3260", help="portal (default %(default)s)")
+    options, flags = parser.parse_known_args()
+    server = gateway.Gateway(options.bin, options.state, flags=flags)
+    server.start(options.iscsi)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(server.process.stop()))
+    try:
+        for lun in first_lun(server):
+            print(f"{server.container(lun)} is LUN {lun}; in an initiator on this machine type one of")
+            print(f"  iscsiadm -m node -T {server.target(lun)} -p {server.iscsi} -o new && "
+                  f"iscsiadm -m node -T {server.target(lun)} -p {server.iscsi} --login")
+            print(f"  iscsi-inq {server.url(lun)}")
+        print(f"the command line: {server.bin}/caisson --server unix:{server.state}/caisson.sock lun list")
+        print(f"log: {server.log}; Ctrl-C stops")
+        print(f"ready iscsi={server.iscsi}", flush=True)
+        return server.process.child.wait()
+    except KeyboardInterrupt:
+        return server.process.stop(signal.SIGINT)
+    except gateway.ServerError:
+        server.process.stop()
+        raise
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except gateway.ServerError as error:
+        sys.exit(f"serve: {error}")
