@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// An open file of a local file system.
+#pragma once
+
+#include <memory>
+
+#include "storage_object/file_store/file.hpp"
+#include "storage_object/posix/operation.hpp"
+#include "storage_object/posix/system.hpp"
+#include "storage_object/posix/unnamed.hpp"
+
+namespace caisson::posix {
+
+/// file_store::File over a descriptor, which it owns. Destroy it only when
+/// nothing submitted is outstanding. Opened past the page cache, offset and
+/// length must be multiples of traits().direct_alignment (EINVAL); memory need
+/// not be: unaligned memory is copied through an aligned buffer.
+class PosixFile final : public file_store::File {
+ public:
+  /// `traits.direct` says how the descriptor was opened; `hidden` is the name
+  /// that a file without one goes by, if any.
+  PosixFile(UniqueFd descriptor, const file_store::FileTraits& traits,
+            std::unique_ptr<HiddenName> hidden = nullptr);
+  PosixFile(const PosixFile&) = delete;
+  PosixFile& operator=(const PosixFile&) = delete;
+
+  void submit(FileRequest& request) override;
+  const file_store::FileTraits& traits() const noexcept override { return traits_; }
+  Result<file_store::FileAttributes> attributes() override;
+  Result<> resize(std::uint64_t size) override;
+  Result<> sync_all() override;
+  /// EBADF on a file opened read-only.
+  Result<> lock_owner() override;
+
+  int descriptor() const noexcept { return descriptor_.number; }
+  HiddenName* hidden() const noexcept { return hidden_.get(); }
+
+ private:
+  Descriptor descriptor_;
+  file_store::FileTraits traits_;
+  UniqueFd owned_;
+  std::unique_ptr<HiddenName> hidden_;
+};
+
+}  // namespace caisson::posix

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage_object/posix/syscalls.hpp"
+
+#include <fcntl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace caisson::posix {
+namespace {
+
+int result_of(ssize_t value) { return value < 0 ? -errno : static_cast<int>(value); }
+
+int call(const Operation& operation) {
+  const auto& request = operation.request();
+  auto fd = operation.descriptor().number;
+  auto vectors = operation.vectors();
+  auto count = static_cast<int>(vectors.size());
+  auto at = static_cast<off_t>(operation.position());
+  switch (request.op) {
+    case FileOp::read: return result_of(::preadv2(fd, vectors.data(), count, at, 0));
+    case FileOp::write:
+      return result_of(::pwritev2(fd, vectors.data(), count, at, request.durable ? RWF_DSYNC : 0));
+    case FileOp::sync: return result_of(::fdatasync(fd));
+    default:
+      return result_of(
+          ::fallocate(fd, fallocate_mode(request.op), at, static_cast<off_t>(request.length)));
+  }
+}
+
+/// The end of the run of data (or hole) that covers `at`, at most `end`; ENXIO
+/// means nothing of the kind follows.
+Result<std::uint64_t> seek(int fd, std::uint64_t at, std::uint64_t end, int whence) {
+  auto found = ::lseek(fd, static_cast<off_t>(at), whence);
+  if (found >= 0) return std::min(static_cast<std::uint64_t>(found), end);
+  if (errno == ENXIO) return end;
+  return Error(errno, boost::system::system_category());
+}
+
+Error find_extents(int fd, FileRequest& request) {
+  auto end = request.offset + request.length;
+  request.extent_count = 0;
+  for (auto at = request.offset; at < end && request.extent_count < request.extents.size();) {
+    auto data = seek(fd, at, end, SEEK_DATA);
+    if (!data) return data.error();
+    auto is_data = *data == at;
+    auto stop = is_data ? seek(fd, at, end, SEEK_HOLE) : data;
+    if (!stop) return stop.error();
+    // A hole punched between the two calls: look again from here.
+    if (*stop == at) continue;
+    request.extents[request.extent_count++] = {at, *stop - at, is_data};
+    at = *stop;
+  }
+  return {};
+}
+
+}  // namespace
+
+void perform(Operation& operation) {
+  auto& request = operation.request();
+  if (request.op == FileOp::extents) {
+    if (auto error = find_extents(operation.descriptor().number, request); error)
+      operation.fail(error.value());
+    return;
+  }
+  do operation.plan();
+  while (!operation.settle(call(operation)));
+}
+
+bool try_cached(Operation& operation) {
+  auto& descriptor = operation.descriptor();
+  auto vectors = operation.vectors();
+  auto got =
+      result_of(::preadv2(descriptor.number, vectors.data(), static_cast<int>(vectors.size()),
+                          static_cast<off_t>(operation.position()), RWF_NOWAIT));
+  if (got == -EOPNOTSUPP) descriptor.try_cached.store(false, std::memory_order_relaxed);
+  // Nothing cached, or nothing there: the full read that follows tells.
+  if (got <= 0) return false;
+  return operation.settle(got);
+}
+
+}  // namespace caisson::posix

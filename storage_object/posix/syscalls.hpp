@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Operations performed by blocking system calls, on whatever thread may block.
+#pragma once
+
+#include "storage_object/posix/operation.hpp"
+
+namespace caisson::posix {
+
+/// Performs the operation to its end.
+void perform(Operation& operation);
+
+/// Tries a planned read from the page cache without waiting for the disk.
+/// True when that settled the request; what it got is kept otherwise.
+bool try_cached(Operation& operation);
+
+}  // namespace caisson::posix
