@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the load generator drives: a disk behind some protocol, one connection.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace caisson::bench {
+
+/// A failure ends the whole run: figures from a failing target mean nothing.
+class TargetError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// One request that may be outstanding; there are as many as the queue is deep.
+struct Slot {
+  bool write = false;
+  std::uint64_t offset = 0;     ///< bytes, a multiple of 512
+  std::span<std::byte> buffer;  ///< whose size is the request's
+  std::chrono::steady_clock::time_point started;
+};
+
+/// One thread; a slot belongs to the target from start() until wait() returns it.
+class Target {
+ public:
+  virtual ~Target() = default;
+  virtual std::uint64_t capacity() const = 0;  ///< bytes
+  virtual void start(Slot& slot) = 0;
+  /// Blocks until at least one slot has completed; appends those that have.
+  virtual void wait(std::vector<Slot*>& completed) = 0;
+};
+
+/// `url`: iscsi://HOST:PORT/IQN/LUN, or nbd://HOST:PORT. Throws TargetError.
+std::unique_ptr<Target> open_target(const std::string& url);
+std::unique_ptr<Target> open_iscsi(const std::string& url);
+std::unique_ptr<Target> open_nbd(const std::string& url);
+
+}  // namespace caisson::bench
