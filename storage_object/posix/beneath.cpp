@@ -59,7 +59,7 @@ SplitName split_name(std::string_view name) {
 Result<UniqueFd> open_directory(int root, std::string_view directory) {
   if (directory.empty()) return open_beneath(root, ".", O_RDONLY | O_DIRECTORY);
   if (auto bad = check_name(directory); bad) return bad;
-  return open_beneath(root, std::string(directory), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  return open_beneath(root, std::string(directory), O_RDONLY | O_DIRECTORY);
 }
 
 Result<UniqueFd> open_regular(int root, std::string_view name, int flags) {

@@ -46,8 +46,8 @@ Failure cannot_open(const std::string& location, const Error& error) {
 
 }  // namespace
 
-Outcome<std::unique_ptr<PosixStore>> PosixStore::open(const std::filesystem::path& directory,
-                                                      Options options) {
+Outcome<std::unique_ptr<PosixStore>> PosixStore::at(const std::filesystem::path& directory,
+                                                    Options options) {
   auto location = directory.string();
   UniqueFd root(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (root.get() < 0) return cannot_open(location, last_error());

@@ -19,7 +19,7 @@ struct PosixStoreOptions {
 };
 
 /// file_store::Store over a directory. Thread-safe: it keeps no mutable state.
-/// Errors beyond the port's: ENOSYS from open() where the kernel has no
+/// Errors beyond the port's: ENOSYS from at() where the kernel has no
 /// openat2(2) (before Linux 5.6).
 class PosixStore final : public file_store::Store {
  public:
@@ -28,8 +28,8 @@ class PosixStore final : public file_store::Store {
   /// Opens an existing directory (its own path may contain links: it is the
   /// administrator's), removes what a crashed process left unnamed, and tries
   /// out what the file system can do.
-  static Outcome<std::unique_ptr<PosixStore>> open(const std::filesystem::path& directory,
-                                                   Options options = {});
+  static Outcome<std::unique_ptr<PosixStore>> at(const std::filesystem::path& directory,
+                                                 Options options = {});
 
   Result<std::unique_ptr<file_store::File>> open(std::string_view name,
                                                  file_store::OpenOptions options) override;
