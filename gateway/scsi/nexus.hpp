@@ -62,6 +62,8 @@ class Nexus {
 struct SessionView {
   NexusIdentity identity;
   std::string transport;       ///< "iscsi"
+  std::string portal;          ///< ADDR:PORT it came in by
+  std::string auth;            ///< "none", "chap" or "mutual-chap"
   std::int64_t since = 0;      ///< seconds since the epoch
   std::uint64_t commands = 0;
   std::uint64_t bytes_in = 0;  ///< from the initiator
