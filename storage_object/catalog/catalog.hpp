@@ -24,8 +24,8 @@ namespace caisson::catalog {
 class Statements;
 
 struct CatalogOptions {
-  std::string path;          ///< of the database; its directory exists
-  std::string vfs;           ///< SQLite VFS by name; empty: the default (tests hand in another)
+  std::string path;  ///< of the database; its directory exists
+  std::string vfs;   ///< SQLite VFS by name; empty: the default (tests hand in another)
   const Clock* clock = &Clock::system();
 };
 
@@ -40,9 +40,9 @@ class Transaction {
   Outcome<> put_store(const StoreRecord& record);
   Outcome<> erase_store(std::string_view name);
   Outcome<> put_lun(const LunRecord& record);
-  Outcome<> erase_lun(const Uuid& uuid);  // with its grants and snapshots
+  Outcome<> erase_lun(const Uuid& uuid);                      // with its grants and snapshots
   Outcome<std::uint64_t> put_host(const HostRecord& record);  // id 0: new; returns the id
-  Outcome<> erase_host(std::uint64_t id);  // with its grants
+  Outcome<> erase_host(std::uint64_t id);                     // with its grants
   Outcome<> put_grant(const GrantRecord& record);
   Outcome<> erase_grant(const Uuid& lun, std::uint64_t host);
   /// Adds an event; returns its sequence number.
@@ -69,6 +69,11 @@ class Catalog {
   static Outcome<std::unique_ptr<Catalog>> open(CatalogOptions options);
   ~Catalog();
 
+  /// Runs `body` in one transaction. Its failure or exception undoes all of it
+  /// and is passed on. `body` must not call the catalog itself (it holds its
+  /// lock) and may run only once. After Errc::io_error or no_space from the
+  /// commit itself the catalog stays usable and the change is undone; only a
+  /// power cut before the next success may still bring it back, whole.
   Outcome<> change(const std::function<Outcome<>(Transaction&)>& body);
 
   Outcome<std::vector<StoreRecord>> stores();
@@ -98,8 +103,9 @@ class Catalog {
 Outcome<> restore(const std::string& backup, const std::string& path);
 
 /// Keeps `keep` daily copies `<directory>/catalog-YYYYMMDD.db` (0600): makes
-/// today's if it is missing, removes the oldest beyond that number. Returns
-/// true when it made one.
+/// today's (UTC) if it is missing, removes the oldest beyond that number, never
+/// today's. Makes the directory (0700). `keep` 0: does nothing. Returns true
+/// when it made one.
 Outcome<bool> rotate_daily_copy(Catalog& catalog, const std::string& directory, unsigned keep,
                                 const Clock& clock);
 

@@ -15,19 +15,21 @@ namespace caisson::catalog {
 
 struct StoreRecord {
   std::string name;
-  std::string location;  ///< a directory's absolute path
+  std::string location;         ///< a directory's absolute path
   bool import_allowed = false;  ///< `lun import` may read raw images from below it
+
+  bool operator==(const StoreRecord&) const = default;
 };
 
 enum class CacheMode : std::uint8_t { writeback, none, writethrough };
 
 /// Why a LUN is not served, or that it is.
 enum class LunState : std::uint8_t {
-  online,      ///< served
-  offline,     ///< an administrator took it offline
-  failed,      ///< a flush or writeback failed; `lun online --accept-loss` ends it
-  creating,    ///< the container is not known to be published yet
-  deleting,    ///< the container is not known to be removed yet
+  online,    ///< served
+  offline,   ///< an administrator took it offline
+  failed,    ///< a flush or writeback failed; `lun online --accept-loss` ends it
+  creating,  ///< the container is not known to be published yet
+  deleting,  ///< the container is not known to be removed yet
 };
 
 /// A change of capacity under way. Written before the container changes, taken
@@ -35,70 +37,82 @@ enum class LunState : std::uint8_t {
 struct ResizeIntent {
   std::uint64_t from = 0;  ///< bytes
   std::uint64_t to = 0;
+
+  bool operator==(const ResizeIntent&) const = default;
 };
 
 struct SnapshotRecord {
   std::string name;
   Uuid uuid;
   std::int64_t created_at = 0;  ///< seconds since the epoch
+
+  bool operator==(const SnapshotRecord&) const = default;
 };
 
 struct LunRecord {
   Uuid uuid;
   std::string name;
   std::string store;
-  std::string file;               ///< name of the container inside the store
-  std::uint64_t capacity = 0;     ///< bytes
+  std::string file;            ///< name of the container inside the store
+  std::uint64_t capacity = 0;  ///< bytes
   std::uint32_t logical_block = 512;
   std::uint32_t physical_block = 4096;
   CacheMode cache = CacheMode::writeback;
   bool thick = false;
   bool removable = false;
-  std::string naa;                ///< 16 or 32 hex digits
-  std::string serial;             ///< VPD page 80
-  std::string target_name;        ///< made once, never derived again
-  std::uint64_t target_lun = 0;   ///< LUN number below that target
-  std::string vendor_location;    ///< where the disk says it is (decision "location")
+  std::string naa;               ///< 16 or 32 hex digits
+  std::string serial;            ///< VPD page 80
+  std::string target_name;       ///< made once, never derived again
+  std::uint64_t target_lun = 0;  ///< LUN number below that target
+  std::string vendor_location;   ///< where the disk says it is (decision "location")
   LunState state = LunState::creating;
-  std::string reason;             ///< of a state that is not online
+  std::string reason;  ///< of a state that is not online
   std::optional<ResizeIntent> resize;
-  std::uint64_t config_id = 1;    ///< decision 7: raised by every change of size, members, owner
+  std::uint64_t config_id = 1;  ///< decision 7: raised by every change of size, members, owner
   std::uint64_t owner_epoch = 1;
   std::int64_t created_at = 0;
   std::vector<SnapshotRecord> snapshots;
+
+  bool operator==(const LunRecord&) const = default;
 };
 
 struct HostRecord {
   std::uint64_t id = 0;
-  std::string name;               ///< or "*": any initiator
+  std::string name;  ///< or "*": any initiator
   std::vector<std::string> iqns;
   bool no_auth = false;
   std::string chap_user;
-  std::string chap_secret;        ///< 12 to 16 characters; never logged, never in a container
-  std::string mutual_user;        ///< what the target proves in return; empty: one-way
+  std::string chap_secret;  ///< 12 to 16 characters; never logged, never in a container
+  std::string mutual_user;  ///< what the target proves in return; empty: one-way
   std::string mutual_secret;
-  std::uint64_t quota = 0;        ///< bytes it may ALLOCATE; 0: none
+  std::uint64_t quota = 0;  ///< bytes it may ALLOCATE; 0: none
   std::int64_t created_at = 0;
+
+  bool operator==(const HostRecord&) const = default;
 };
 
 struct GrantRecord {
   Uuid lun;
   std::uint64_t host = 0;
   bool read_only = false;
-  std::uint64_t quota = 0;        ///< bytes; stored and shown, enforced later; 0: none
+  std::uint64_t quota = 0;  ///< bytes; stored and shown, enforced later; 0: none
   std::uint64_t lun_number = 0;
-  std::string allowed_verbs;      ///< comma separated: snapshot,restore,resize,trim
+  std::string allowed_verbs;  ///< comma separated: snapshot,restore,resize,trim
   std::uint64_t config_id = 1;
-  bool proposed = false;          ///< from a trailer's copy: not in force until confirmed
+  bool proposed = false;  ///< from a trailer's copy: not in force until confirmed
+
+  bool operator==(const GrantRecord&) const = default;
 };
 
 struct EventRecord {
-  std::uint64_t sequence = 0;     ///< ascending, never reused
-  std::int64_t time_ms = 0;       ///< since the epoch
-  std::string kind;               ///< "lun.created", "audit", "session.login", …
-  std::string object;             ///< name of what it is about
-  std::string actor;              ///< who caused it: "uid:0", a host's name, "caissond"
-  std::string text;               ///< one sentence
+  std::uint64_t sequence = 0;  ///< ascending, never reused
+  std::int64_t time_ms = 0;    ///< since the epoch
+  std::string kind;            ///< "lun.created", "audit", "session.login", …
+  std::string object;          ///< name of what it is about
+  std::string actor;           ///< who caused it: "uid:0", a host's name, "caissond"
+  std::string text;            ///< one sentence
+
+  bool operator==(const EventRecord&) const = default;
 };
 
 }  // namespace caisson::catalog

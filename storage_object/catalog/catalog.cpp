@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage_object/catalog/catalog.hpp"
+
+#include <fmt/format.h>
+
+#include "storage_object/catalog/copies.hpp"
+#include "storage_object/catalog/files.hpp"
+#include "storage_object/catalog/migrations.hpp"
+#include "storage_object/catalog/sqlite.hpp"
+
+namespace caisson::catalog {
+namespace {
+
+// The lock comes first: an exclusive connection keeps its index of the log in
+// its own memory and needs no shared file. What is deleted (secrets) is
+// overwritten. A damaged page is noticed when it is read.
+constexpr const char* kConnection =
+    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
+    "PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA cell_size_check = ON; "
+    "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY";
+
+Outcome<> prepare_files(const CatalogOptions& options) {
+  if (!options.vfs.empty()) return {};  // modes are the other VFS's affair
+  if (auto made = make_private(options.path); !made) return made.error();
+  return tighten(options.path + "-wal");  // a new log takes over the database's mode
+}
+
+Outcome<> configure(sqlite3* database, const std::string& path) {
+  sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  if (auto set = execute(database, path, kConnection); !set) return set.error();
+  auto mode = read_text(database, path, "PRAGMA journal_mode");
+  if (!mode) return mode.error();
+  if (*mode != "wal")
+    return failure(Errc::unsupported,
+                   fmt::format("catalog {}: no write-ahead log possible there", path),
+                   "Put the state directory on a local file system.");
+  return {};
+}
+
+/// Undoes at the end of its scope whatever was not committed.
+class Rollback {
+ public:
+  explicit Rollback(sqlite3* database) : database_(database) {}
+  ~Rollback() {  // a failed COMMIT may have rolled back by itself
+    if (!sqlite3_get_autocommit(database_))
+      sqlite3_exec(database_, "ROLLBACK", nullptr, nullptr, nullptr);
+  }
+
+ private:
+  sqlite3* database_;
+};
+
+}  // namespace
+
+Catalog::Catalog(CatalogOptions options) : options_(std::move(options)) {}
+
+Catalog::~Catalog() {
+  statements_.reset();
+  sqlite3_close_v2(database_);
+}
+
+Outcome<std::unique_ptr<Catalog>> Catalog::open(CatalogOptions options) {
+  std::unique_ptr<Catalog> catalog(new Catalog(std::move(options)));
+  const auto& path = catalog->options_.path;
+  if (auto ready = prepare_files(catalog->options_); !ready) return ready.error();
+  auto database =
+      open_database(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, catalog->options_.vfs);
+  if (!database) return database.error();
+  catalog->database_ = database->release();
+  if (auto set = configure(catalog->database_, path); !set) return set.error();
+  if (auto whole = check_integrity(catalog->database_, path, Check::quick); !whole)
+    return whole.error();
+  auto keep_copy = [&](int version) {
+    return copy_to_file(catalog->database_, path, fmt::format("{}.before-{}", path, version));
+  };
+  if (auto done = migrate(catalog->database_, path, migrations(), keep_copy); !done)
+    return done.error();
+  catalog->statements_ = std::make_unique<Statements>(catalog->database_, path);
+  return catalog;
+}
+
+Outcome<> Catalog::change(const std::function<Outcome<>(Transaction&)>& body) {
+  std::lock_guard lock(mutex_);
+  if (auto begun = statements_->run("BEGIN IMMEDIATE"); !begun) return begun.error();
+  Rollback unless_committed(database_);
+  Transaction transaction(*statements_, *options_.clock);
+  if (auto done = body(transaction); !done) return done.error();
+  return statements_->run("COMMIT");
+}
+
+Outcome<> Catalog::backup_to(const std::string& target) {
+  const auto partial = partial_name(target);
+  {
+    std::lock_guard lock(mutex_);  // only while it is copied, not while it is synced
+    if (auto copied = copy_database(database_, options_.path, partial); !copied)
+      return copied.error();
+  }
+  return publish_copy(partial, target);
+}
+
+}  // namespace caisson::catalog

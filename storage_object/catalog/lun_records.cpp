@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stores, LUNs and their snapshots, written.
+#include <fmt/format.h>
+
+#include "storage_object/catalog/catalog.hpp"
+#include "storage_object/catalog/enum_names.hpp"
+#include "storage_object/catalog/sqlite.hpp"
+
+namespace caisson::catalog {
+namespace {
+
+// Upserts, never REPLACE: that deletes the old row first, and its grants with it.
+constexpr const char* kPutStore =
+    "INSERT INTO stores (name, location, import_allowed) VALUES (?, ?, ?) "
+    "ON CONFLICT (name) DO UPDATE SET location = excluded.location, "
+    "import_allowed = excluded.import_allowed";
+
+constexpr const char* kPutLun =
+    "INSERT INTO luns (uuid, name, store, file, capacity, logical_block, physical_block, cache, "
+    "thick, removable, naa, serial, target_name, target_lun, vendor_location, state, reason, "
+    "resize_from, resize_to, config_id, owner_epoch, created_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, store = excluded.store, "
+    "file = excluded.file, capacity = excluded.capacity, logical_block = excluded.logical_block, "
+    "physical_block = excluded.physical_block, cache = excluded.cache, thick = excluded.thick, "
+    "removable = excluded.removable, naa = excluded.naa, serial = excluded.serial, "
+    "target_name = excluded.target_name, target_lun = excluded.target_lun, "
+    "vendor_location = excluded.vendor_location, state = excluded.state, "
+    "reason = excluded.reason, resize_from = excluded.resize_from, "
+    "resize_to = excluded.resize_to, config_id = excluded.config_id, "
+    "owner_epoch = excluded.owner_epoch, created_at = excluded.created_at";
+
+constexpr const char* kListSnapshots =
+    "SELECT name, uuid, created_at FROM snapshots WHERE lun = ? ORDER BY position";
+constexpr const char* kDropSnapshots = "DELETE FROM snapshots WHERE lun = ?";
+constexpr const char* kAddSnapshot =
+    "INSERT INTO snapshots (lun, position, name, uuid, created_at) VALUES (?, ?, ?, ?, ?)";
+
+Outcome<bool> same_snapshots(Statements& statements, const LunRecord& record) {
+  std::size_t count = 0;
+  bool same = true;
+  auto read = statements.each(
+      kListSnapshots,
+      [&](Columns row) -> Outcome<> {
+        SnapshotRecord old{
+            .name = row.text(), .uuid = row.uuid(), .created_at = row.signed_number()};
+        same = same && count < record.snapshots.size() && old == record.snapshots[count];
+        ++count;
+        return {};
+      },
+      record.uuid);
+  if (!read) return read.error();
+  return same && count == record.snapshots.size();
+}
+
+Outcome<> put_snapshots(Statements& statements, const LunRecord& record) {
+  auto same = same_snapshots(statements, record);
+  if (!same) return same.error();
+  if (*same) return {};
+  if (auto dropped = statements.run(kDropSnapshots, record.uuid); !dropped) return dropped.error();
+  std::size_t position = 0;
+  for (const auto& snapshot : record.snapshots)
+    if (auto added = statements.run(kAddSnapshot, record.uuid, position++, snapshot.name,
+                                    snapshot.uuid, snapshot.created_at);
+        !added)
+      return added.error();
+  return {};
+}
+
+Failure explain_lun(Failure cause, const LunRecord& record) {
+  if (cause.code == Errc::in_use)  // within a transaction only a foreign key says so
+    return failure(Errc::not_found,
+                   fmt::format("LUN {}: there is no store named {}", record.name, record.store),
+                   "`caisson store list` shows the stores.");
+  if (cause.code == Errc::already_exists)
+    return failure(Errc::already_exists,
+                   fmt::format("LUN {}: its name or its file {} in store {} belongs to another LUN",
+                               record.name, record.file, record.store),
+                   "`caisson lun list` shows the names in use.");
+  return cause;
+}
+
+}  // namespace
+
+Outcome<> Transaction::put_store(const StoreRecord& record) {
+  return statements_.run(kPutStore, record.name, record.location, record.import_allowed);
+}
+
+Outcome<> Transaction::erase_store(std::string_view name) {
+  auto erased = statements_.run("DELETE FROM stores WHERE name = ?", name);
+  if (!erased && erased.error().code == Errc::in_use)
+    return failure(Errc::in_use, fmt::format("store {} still holds LUNs", name),
+                   "Delete them first; `caisson lun list` shows them.");
+  return erased;
+}
+
+Outcome<> Transaction::put_lun(const LunRecord& record) {
+  std::optional<std::uint64_t> from, to;
+  if (record.resize) from = record.resize->from, to = record.resize->to;
+  auto put = statements_.run(kPutLun, record.uuid, record.name, record.store, record.file,
+                             record.capacity, record.logical_block, record.physical_block,
+                             enum_name(record.cache), record.thick, record.removable, record.naa,
+                             record.serial, record.target_name, record.target_lun,
+                             record.vendor_location, enum_name(record.state), record.reason, from,
+                             to, record.config_id, record.owner_epoch, record.created_at);
+  if (put) put = put_snapshots(statements_, record);
+  if (!put) return explain_lun(put.error(), record);
+  return {};
+}
+
+Outcome<> Transaction::erase_lun(const Uuid& uuid) {
+  return statements_.run("DELETE FROM luns WHERE uuid = ?", uuid);
+}
+
+}  // namespace caisson::catalog
