@@ -160,7 +160,13 @@ class Gateway:
         return run([self.bin / "caisson", "--server", f"unix:{self.state}/caisson.sock", *words])
 
     def show(self, lun):
-        return json.loads(self.caisson("--output", "json", "lun", "show", lun))
+        """The LUN's description; 64-bit numbers may come as strings, as JSON of protobuf has them."""
+        shown = json.loads(self.caisson("--output", "json", "lun", "show", lun))
+        return shown.get("lun", shown)
+
+    def luns(self):
+        listed = json.loads(self.caisson("--output", "json", "lun", "list"))
+        return [lun["name"] for lun in listed.get("luns", [])]
 
     def create_lun(self, name, size, *flags):
         self.caisson("lun", "create", name, "--size", size, *flags)
@@ -171,11 +177,11 @@ class Gateway:
             self.caisson("access", "grant", lun, "*")
 
     def target(self, lun):
-        return self.show(lun)["target"]
+        return self.show(lun)["target_name"]
 
     def url(self, lun):
         shown = self.show(lun)
-        return f"iscsi://{self.iscsi}/{shown['target']}/{shown.get('lun', 0)}"
+        return f"iscsi://{self.iscsi}/{shown['target_name']}/{shown.get('target_lun', 0)}"
 
     def container(self, lun):
         return self.store / f"{lun}.img"

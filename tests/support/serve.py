@@ -4,7 +4,6 @@
 use, and the lines to type in the initiator. Further flags go to caissond."""
 
 import argparse
-import json
 import pathlib
 import signal
 import sys
@@ -12,15 +11,13 @@ import sys
 import gateway
 
 
-def first_lun(server):
-    """Every LUN of the gateway; makes one, open to every initiator, when there is none."""
+def serve_luns(server):
+    """Names of every LUN of the gateway; makes one, open to every initiator, when there is none."""
     server.caisson("host", "create", "*", "--no-auth")
-    luns = json.loads(server.caisson("--output", "json", "lun", "list"))
-    luns = luns["luns"] if isinstance(luns, dict) else luns
-    if not luns:
+    if not server.luns():
         server.create_lun("first", "1G")
         server.caisson("access", "grant", "first", "*")
-    return [lun["name"] for lun in luns] or ["first"]
+    return server.luns()
 
 
 def main():
@@ -33,7 +30,7 @@ def main():
     server.start(options.iscsi)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(server.process.stop()))
     try:
-        for lun in first_lun(server):
+        for lun in serve_luns(server):
             print(f"{server.container(lun)} is LUN {lun}; in an initiator on this machine type one of")
             print(f"  iscsiadm -m node -T {server.target(lun)} -p {server.iscsi} -o new && "
                   f"iscsiadm -m node -T {server.target(lun)} -p {server.iscsi} --login")
