@@ -19,8 +19,14 @@ constexpr const char* kConnection =
     "PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA cell_size_check = ON; "
     "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY";
 
+/// One page of the smallest size. SQLite takes some shorter files for empty
+/// ones and would write over them.
+constexpr std::uint64_t kSmallestDatabase = 512;
+
 Outcome<> prepare_files(const CatalogOptions& options) {
   if (!options.vfs.empty()) return {};  // modes are the other VFS's affair
+  if (const auto size = file_size(options.path); size > 0 && size < kSmallestDatabase)
+    return damaged(options.path, "it is too short to be one");
   if (auto made = make_private(options.path); !made) return made.error();
   return tighten(options.path + "-wal");  // a new log takes over the database's mode
 }

@@ -16,12 +16,6 @@
 namespace caisson::catalog {
 namespace {
 
-Failure damaged(const std::string& path, const std::string& finding) {
-  return failure(Errc::corrupt, fmt::format("catalog {} is damaged: {}", path, finding),
-                 "Put a copy in place with `caisson catalog restore FILE`, or make a new catalog "
-                 "from the containers with `caisson catalog rebuild`; the damaged file is kept.");
-}
-
 /// Every page of `source` into the empty database `target`.
 Outcome<> copy_pages(sqlite3* source, const std::string& source_path, sqlite3* target,
                      const std::string& target_path) {
@@ -65,6 +59,12 @@ Outcome<> make_private_directory(const std::string& directory) {
 }
 
 }  // namespace
+
+Failure damaged(const std::string& path, const std::string& finding) {
+  return failure(Errc::corrupt, fmt::format("catalog {} is damaged: {}", path, finding),
+                 "Put a copy in place with `caisson catalog restore FILE`, or make a new catalog "
+                 "from the containers with `caisson catalog rebuild`; the damaged file is kept.");
+}
 
 Outcome<> check_integrity(sqlite3* database, const std::string& path, Check check) {
   auto finding = read_text(

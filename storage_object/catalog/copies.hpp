@@ -11,6 +11,9 @@ struct sqlite3;
 
 namespace caisson::catalog {
 
+/// Errc::corrupt: what was found in the catalog at `path`, and the way out.
+Failure damaged(const std::string& path, const std::string& finding);
+
 enum class Check { quick, full };
 
 /// Errc::corrupt with the way out when SQLite finds the database damaged.

@@ -76,6 +76,11 @@ Outcome<> remove_file(const std::string& path) {
   return {};
 }
 
+std::uint64_t file_size(const std::string& path) {
+  struct stat found {};
+  return ::stat(path.c_str(), &found) == 0 ? static_cast<std::uint64_t>(found.st_size) : 0;
+}
+
 bool file_exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
 }  // namespace caisson::catalog

@@ -4,6 +4,7 @@
 // has open: closing that descriptor would drop SQLite's locks.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "storage_object/base/result.hpp"
@@ -23,6 +24,8 @@ Outcome<> sync_directory_of(const std::string& path);
 Outcome<> rename_file(const std::string& from, const std::string& to);
 /// What is not there is no error.
 Outcome<> remove_file(const std::string& path);
+/// Bytes; 0 for what is not there.
+std::uint64_t file_size(const std::string& path);
 bool file_exists(const std::string& path);
 
 /// The system's last error as a Failure about `path`: "cannot VERB PATH: …".

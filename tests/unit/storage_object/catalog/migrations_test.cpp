@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+// Old catalogs are carried forward, newer and damaged ones left as they are.
+#include "storage_object/catalog/migrations.hpp"
+
+#include <gmock/gmock.h>
+
+#include <array>
+
+#include "catalog_fixture.hpp"
+#include "storage_object/catalog/copies.hpp"
+#include "storage_object/catalog/sqlite.hpp"
+
+namespace caisson::catalog {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// Schema version 1 as it was released, with a row in each table. Never edited:
+// it stands for the catalogs that exist.
+constexpr const char* kVersion1 = R"sql(
+  PRAGMA journal_mode = WAL;
+  CREATE TABLE stores (name TEXT NOT NULL PRIMARY KEY, location TEXT NOT NULL,
+    import_allowed INTEGER NOT NULL CHECK (import_allowed IN (0, 1))) STRICT;
+  CREATE TABLE luns (uuid BLOB NOT NULL PRIMARY KEY CHECK (length(uuid) = 16),
+    name TEXT NOT NULL UNIQUE, store TEXT NOT NULL REFERENCES stores (name), file TEXT NOT NULL,
+    capacity INTEGER NOT NULL, logical_block INTEGER NOT NULL, physical_block INTEGER NOT NULL,
+    cache TEXT NOT NULL, thick INTEGER NOT NULL CHECK (thick IN (0, 1)),
+    removable INTEGER NOT NULL CHECK (removable IN (0, 1)), naa TEXT NOT NULL,
+    serial TEXT NOT NULL, target_name TEXT NOT NULL, target_lun INTEGER NOT NULL,
+    vendor_location TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, resize_from INTEGER,
+    resize_to INTEGER, config_id INTEGER NOT NULL, owner_epoch INTEGER NOT NULL,
+    created_at INTEGER NOT NULL, CHECK ((resize_from IS NULL) = (resize_to IS NULL))) STRICT;
+  CREATE UNIQUE INDEX luns_by_file ON luns (store, file) WHERE file <> '';
+  CREATE TABLE snapshots (lun BLOB NOT NULL REFERENCES luns (uuid) ON DELETE CASCADE,
+    position INTEGER NOT NULL, name TEXT NOT NULL, uuid BLOB NOT NULL CHECK (length(uuid) = 16),
+    created_at INTEGER NOT NULL, PRIMARY KEY (lun, position), UNIQUE (lun, name))
+    STRICT, WITHOUT ROWID;
+  CREATE TABLE hosts (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,
+    no_auth INTEGER NOT NULL CHECK (no_auth IN (0, 1)), chap_user TEXT NOT NULL,
+    chap_secret TEXT NOT NULL, mutual_user TEXT NOT NULL, mutual_secret TEXT NOT NULL,
+    quota INTEGER NOT NULL, created_at INTEGER NOT NULL) STRICT;
+  CREATE TABLE host_iqns (host INTEGER NOT NULL REFERENCES hosts (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL, iqn TEXT NOT NULL UNIQUE, PRIMARY KEY (host, position))
+    STRICT, WITHOUT ROWID;
+  CREATE TABLE grants (lun BLOB NOT NULL REFERENCES luns (uuid) ON DELETE CASCADE,
+    host INTEGER NOT NULL REFERENCES hosts (id) ON DELETE CASCADE,
+    read_only INTEGER NOT NULL CHECK (read_only IN (0, 1)), quota INTEGER NOT NULL,
+    lun_number INTEGER NOT NULL, allowed_verbs TEXT NOT NULL, config_id INTEGER NOT NULL,
+    proposed INTEGER NOT NULL CHECK (proposed IN (0, 1)), PRIMARY KEY (lun, host))
+    STRICT, WITHOUT ROWID;
+  CREATE INDEX grants_by_host ON grants (host);
+  CREATE TABLE events (sequence INTEGER PRIMARY KEY AUTOINCREMENT, time_ms INTEGER NOT NULL,
+    kind TEXT NOT NULL, object TEXT NOT NULL, actor TEXT NOT NULL, text TEXT NOT NULL) STRICT;
+  CREATE TABLE settings (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)
+    STRICT, WITHOUT ROWID;
+  INSERT INTO stores VALUES ('main', '/srv/main', 1);
+  INSERT INTO luns VALUES (x'00112233445566778899aabbccddeeff', 'disk', 'main', 'disk.img',
+    1073741824, 512, 4096, 'none', 0, 1, '3000000000000001', 'S1', 'iqn.2026-11.io.caisson:n:disk',
+    0, 'n/main', 'online', '', NULL, NULL, 2, 3, 1790000000);
+  INSERT INTO snapshots VALUES (x'00112233445566778899aabbccddeeff', 0, 'first',
+    x'ffeeddccbbaa99887766554433221100', 1790000001);
+  INSERT INTO hosts VALUES (5, 'db1', 0, 'user', 'secretsecret1', '', '', 0, 1790000002);
+  INSERT INTO host_iqns VALUES (5, 0, 'iqn.1993-08.org.debian:01:abc');
+  INSERT INTO grants VALUES (x'00112233445566778899aabbccddeeff', 5, 1, 0, 0, 'trim', 1, 0);
+  INSERT INTO events VALUES (41, 1790000000000, 'lun.created', 'disk', 'uid:0', 'LUN disk created');
+  INSERT INTO settings VALUES ('node', 'n');
+  PRAGMA application_id = 1130457459;
+  PRAGMA user_version = 1;
+)sql";
+
+class MigrationsTest : public CatalogTest {};
+
+TEST_F(MigrationsTest, CatalogOfVersion1IsReadInFull) {
+  sql(path_, kVersion1);
+  open();
+  auto luns = *catalog_->luns();
+  ASSERT_EQ(luns.size(), 1u);
+  LunRecord lun;
+  lun.uuid = *Uuid::parse("00112233-4455-6677-8899-aabbccddeeff");
+  lun.name = "disk";
+  lun.store = "main";
+  lun.file = "disk.img";
+  lun.capacity = 1 << 30;
+  lun.cache = CacheMode::none;
+  lun.removable = true;
+  lun.naa = "3000000000000001";
+  lun.serial = "S1";
+  lun.target_name = "iqn.2026-11.io.caisson:n:disk";
+  lun.vendor_location = "n/main";
+  lun.state = LunState::online;
+  lun.config_id = 2;
+  lun.owner_epoch = 3;
+  lun.created_at = 1790000000;
+  lun.snapshots = {{"first", *Uuid::parse("ffeeddcc-bbaa-9988-7766-554433221100"), 1790000001}};
+  EXPECT_EQ(luns[0], lun);
+  HostRecord host{.id = 5, .name = "db1", .iqns = {"iqn.1993-08.org.debian:01:abc"}};
+  host.chap_user = "user";
+  host.chap_secret = "secretsecret1";
+  host.created_at = 1790000002;
+  EXPECT_THAT(*catalog_->hosts(), ElementsAre(host));
+  GrantRecord grant{.lun = lun.uuid, .host = 5, .read_only = true};
+  grant.allowed_verbs = "trim";
+  EXPECT_THAT(*catalog_->grants(), ElementsAre(grant));
+  EXPECT_EQ(catalog_->events_after(0, 9)->at(0).sequence, 41u);
+  EXPECT_EQ(*catalog_->setting("node"), "n");
+}
+
+TEST_F(MigrationsTest, StepsAreNumberedWithoutGaps) {
+  int expected = 1;
+  for (const auto& step : migrations()) EXPECT_EQ(step.version, expected++);
+}
+
+TEST_F(MigrationsTest, OldCatalogIsCopiedBeforeTheFirstStep) {
+  sql(path_, kVersion1);
+  const std::array steps = {migrations()[0],
+                            Migration{2, "ALTER TABLE stores ADD COLUMN extra TEXT"},
+                            Migration{3, "UPDATE stores SET extra = location"}};
+  const auto kept = path_ + ".before-1";
+  {
+    auto database = open_database(path_, SQLITE_OPEN_READWRITE);
+    ASSERT_TRUE(database);
+    auto done = migrate(database->get(), path_, steps, [&](int version) {
+      EXPECT_EQ(version, 1);
+      return copy_to_file(database->get(), path_, kept);
+    });
+    ASSERT_TRUE(done) << done.error().message;
+    EXPECT_EQ(*read_number(database->get(), path_, "PRAGMA user_version"), 3);
+    EXPECT_EQ(*read_text(database->get(), path_, "SELECT extra FROM stores"), "/srv/main");
+  }
+  EXPECT_EQ(mode(kept), 0600u);
+  auto newer = open_failure();  // by this program's steps
+  EXPECT_EQ(newer.code, Errc::unsupported) << newer.message;
+  path_ = kept;
+  open();
+  EXPECT_EQ(catalog_->luns()->size(), 1u);
+}
+
+TEST_F(MigrationsTest, NothingIsChangedWhenTheCopyFails) {
+  sql(path_, kVersion1);
+  const std::array steps = {migrations()[0], Migration{2, "DROP TABLE grants"}};
+  auto database = open_database(path_, SQLITE_OPEN_READWRITE);
+  ASSERT_TRUE(database);
+  auto done = migrate(database->get(), path_, steps,
+                      [](int) -> Outcome<> { return failure(Errc::no_space, "full"); });
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, Errc::no_space);
+  EXPECT_EQ(*read_number(database->get(), path_, "SELECT count(*) FROM grants"), 1);
+}
+
+TEST_F(MigrationsTest, FailedStepIsUndoneWholeAndEarlierOnesStay) {
+  sql(path_, kVersion1);
+  const std::array steps = {migrations()[0], Migration{2, "CREATE TABLE two (a)"},
+                            Migration{3, "CREATE TABLE three (a); INSERT INTO nowhere VALUES (1)"}};
+  auto database = open_database(path_, SQLITE_OPEN_READWRITE);
+  ASSERT_TRUE(database);
+  auto done = migrate(database->get(), path_, steps, [](int) -> Outcome<> { return {}; });
+  ASSERT_FALSE(done);
+  EXPECT_THAT(done.error().message, HasSubstr("migration step 3"));
+  EXPECT_EQ(*read_number(database->get(), path_, "PRAGMA user_version"), 2);
+  EXPECT_EQ(*read_number(database->get(), path_,
+                         "SELECT count(*) FROM sqlite_schema WHERE name = 'three'"),
+            0);
+}
+
+TEST_F(MigrationsTest, NewerVersionIsRefusedAndLeftAlone) {
+  open();
+  catalog_.reset();
+  sql(path_, "PRAGMA user_version = 1000");
+  const auto before = content(path_);
+  auto refused = open_failure();
+  EXPECT_EQ(refused.code, Errc::unsupported);
+  EXPECT_THAT(refused.message, HasSubstr("1000"));
+  EXPECT_FALSE(refused.remedy.empty());
+  EXPECT_TRUE(content(path_) == before);
+}
+
+TEST_F(MigrationsTest, ForeignDatabaseIsRefusedAndLeftAlone) {
+  sql(path_, "CREATE TABLE precious (a); INSERT INTO precious VALUES (1)");
+  auto refused = open_failure();
+  EXPECT_EQ(refused.code, Errc::corrupt);
+  EXPECT_THAT(refused.message, HasSubstr("not a catalog"));
+  sql(path_, "INSERT INTO precious VALUES (2)");
+}
+
+TEST_F(MigrationsTest, FilesArePrivateWhateverTheUmask) {
+  const auto old = ::umask(0);
+  open();
+  ::umask(old);
+  EXPECT_EQ(mode(path_), 0600u);
+  EXPECT_EQ(mode(path_ + "-wal"), 0600u);
+}
+
+TEST_F(MigrationsTest, RightsOfOthersAreTakenFromAnExistingCatalog) {
+  sql(path_, kVersion1);
+  write_file(path_ + "-wal", "");
+  ::chmod(path_.c_str(), 0644);
+  ::chmod((path_ + "-wal").c_str(), 0666);
+  open();
+  change([](Transaction& t) { ASSERT_TRUE(t.put_setting("a", "b")); });
+  EXPECT_EQ(mode(path_), 0600u);
+  EXPECT_EQ(mode(path_ + "-wal"), 0600u);
+}
+
+TEST_F(MigrationsTest, EmptyFileBecomesACatalog) {
+  write_file(path_, "");
+  open();
+  EXPECT_TRUE(catalog_->luns()->empty());
+  EXPECT_FALSE(std::filesystem::exists(path_ + ".before-0"));
+}
+
+}  // namespace
+}  // namespace caisson::catalog
