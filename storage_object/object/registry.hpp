@@ -40,6 +40,7 @@ struct ImportOptions {
   std::string name;                ///< of the LUN; empty: the file's stem
   bool in_place = false;           ///< else by copy
   CreateOptions like;              ///< store, block sizes, cache, …; its name and capacity are ignored
+  bool dry_run = false;            ///< check everything, change nothing, describe what would be
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;  ///< may be empty
 };
 
@@ -132,8 +133,9 @@ class ObjectRegistry {
 
   /// Copies what the catalog says of grants into a LUN's trailer.
   virtual Outcome<> refresh_grants(const Uuid& lun) = 0;
-  /// Restores LUN rows from the trailers found in every store (decision 1).
-  virtual Outcome<RebuildReport> rebuild() = 0;
+  /// Restores LUN rows from the trailers found in every store (decision 1); with
+  /// dry_run only reports what it would do.
+  virtual Outcome<RebuildReport> rebuild(bool dry_run) = 0;
 };
 
 }  // namespace caisson::object

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "gateway/service/verbs.hpp"
+#include "storage_object/base/errc.hpp"
+
+namespace caisson::service {
+namespace {
+
+constexpr std::array<std::string_view, 4> kGrantableVerbs = {"resize", "restore", "snapshot",
+                                                             "trim"};
+
+Outcome<std::string> allowed_verbs(const wire::AccessGrantRequest& request) {
+  std::string joined;
+  for (auto verb : kGrantableVerbs)  // the table's order, each once
+    if (std::ranges::find(request.allow(), verb) != request.allow().end())
+      joined += (joined.empty() ? "" : ",") + std::string(verb);
+  for (const auto& verb : request.allow())
+    if (std::ranges::find(kGrantableVerbs, verb) == kGrantableVerbs.end())
+      return failure(Errc::invalid_argument, fmt::format("'{}' cannot be allowed to a host", verb),
+                     "choose among resize, restore, snapshot and trim");
+  return joined;
+}
+
+/// Two LUNs below one target must not have one number for the same host.
+Outcome<> check_number(Parts& parts, const object::LunView& lun, const catalog::GrantRecord& grant,
+                       std::string_view host) {
+  auto state = parts.access.state();
+  for (const auto& other : parts.registry.find_by_target(lun.record.target_name)) {
+    const auto* theirs = state->grant(other.record.uuid, grant.host);
+    if (other.record.uuid == lun.record.uuid || theirs == nullptr ||
+        theirs->lun_number != grant.lun_number)
+      continue;
+    return failure(Errc::already_exists,
+                   fmt::format("host {} sees LUN {} as number {} of target {}", host,
+                               other.record.name, grant.lun_number, lun.record.target_name),
+                   "choose another number with --lun-number");
+  }
+  return {};
+}
+
+bool same(const catalog::GrantRecord& a, const catalog::GrantRecord& b) {
+  return a.read_only == b.read_only && a.quota == b.quota && a.lun_number == b.lun_number &&
+         a.allowed_verbs == b.allowed_verbs && a.proposed == b.proposed;
+}
+
+struct Place {
+  object::LunView lun;
+  catalog::HostRecord host;
+};
+
+Outcome<Place> find_place(Parts& parts, std::string_view lun, std::string_view host) {
+  auto found_lun = find_lun(parts, lun);
+  if (!found_lun) return found_lun.error();
+  auto found_host = find_host(parts, host);
+  if (!found_host) return found_host.error();
+  return Place{std::move(*found_lun), std::move(*found_host)};
+}
+
+/// Sessions see it now; the trailer's copy follows, and a failure there is only noted.
+void spread(Parts& parts, const Uuid& lun, wire::Change& change) {
+  parts.sessions.refresh_all();
+  if (auto copied = parts.registry.refresh_grants(lun); !copied)
+    change.add_notes("the copy in the container's trailer could not be renewed: " +
+                     copied.error().message);
+}
+
+}  // namespace
+
+Outcome<wire::AccessReply> access_grant(Parts& parts, const Call&,
+                                        const wire::AccessGrantRequest& request) {
+  auto place = find_place(parts, request.lun(), request.host());
+  if (!place) return place.error();
+  auto allow = allowed_verbs(request);
+  if (!allow) return allow.error();
+  catalog::GrantRecord grant;
+  grant.lun = place->lun.record.uuid;
+  grant.host = place->host.id;
+  grant.read_only = request.read_only();
+  grant.quota = request.quota();
+  grant.lun_number =
+      request.has_lun_number() ? request.lun_number() : place->lun.record.target_lun;
+  grant.allowed_verbs = std::move(*allow);
+  if (grant.lun_number > 16383)
+    return failure(Errc::invalid_argument,
+                   fmt::format("{} is not a LUN number", grant.lun_number),
+                   "LUN numbers go from 0 to 16383 (SAM-5 4.7.7)");
+  if (auto ok = check_number(parts, place->lun, grant, place->host.name); !ok) return ok.error();
+  auto state = parts.access.state();
+  const auto* old = state->grant(grant.lun, grant.host);
+  if (old != nullptr) grant.config_id = old->config_id + 1;
+  bool changed = old == nullptr || !same(*old, grant);
+  wire::AccessReply reply;
+  *reply.mutable_change() = change(request.dry_run(), changed);
+  if (changed) {
+    if (auto put = parts.access.put_grant(grant, request.dry_run()); !put) return put.error();
+    if (!request.dry_run()) spread(parts, grant.lun, *reply.mutable_change());
+  }
+  *reply.mutable_access() = describe_access(changed ? grant : *old, place->host, place->lun);
+  return reply;
+}
+
+Outcome<wire::AccessListReply> access_list(Parts& parts, const Call&,
+                                           const wire::AccessListRequest& request) {
+  if (!request.lun().empty())
+    if (auto lun = find_lun(parts, request.lun()); !lun) return lun.error();
+  if (!request.host().empty())
+    if (auto host = find_host(parts, request.host()); !host) return host.error();
+  auto state = parts.access.state();
+  wire::AccessListReply reply;
+  for (const auto& lun : parts.registry.list()) {
+    if (!request.lun().empty() && lun.record.name != request.lun()) continue;
+    for (const auto& grant : state->grants) {
+      const auto* host = grant.lun == lun.record.uuid ? state->host(grant.host) : nullptr;
+      if (host != nullptr && (request.host().empty() || host->name == request.host()))
+        *reply.add_access() = describe_access(grant, *host, lun);
+    }
+  }
+  return reply;
+}
+
+Outcome<wire::RemoveReply> access_revoke(Parts& parts, const Call&,
+                                         const wire::AccessRevokeRequest& request) {
+  auto place = find_place(parts, request.lun(), request.host());
+  if (!place) return place.error();
+  auto erased =
+      parts.access.erase_grant(place->lun.record.uuid, place->host.id, request.dry_run());
+  if (!erased) return erased.error();
+  if (!*erased)
+    return failure(Errc::not_found,
+                   fmt::format("host {} has no access to LUN {}", request.host(), request.lun()),
+                   fmt::format("caisson access list --lun {} shows who has", request.lun()));
+  wire::RemoveReply reply;
+  reply.set_name(request.lun() + " " + request.host());
+  *reply.mutable_change() = change(request.dry_run(), true);
+  if (!request.dry_run()) spread(parts, place->lun.record.uuid, *reply.mutable_change());
+  return reply;
+}
+
+}  // namespace caisson::service

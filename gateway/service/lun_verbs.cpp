@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "gateway/service/lun_checks.hpp"
+#include "gateway/service/verbs.hpp"
+#include "storage_object/base/errc.hpp"
+#include "storage_object/base/names.hpp"
+
+namespace caisson::service {
+namespace {
+
+wire::LunReply lun_reply(Parts& parts, const object::LunView& lun, bool dry_run, bool changed) {
+  wire::LunReply reply;
+  *reply.mutable_lun() = describe_lun(parts, lun, Detail::full);
+  *reply.mutable_change() = change(dry_run, changed);
+  return reply;
+}
+
+/// The reply to a change that the registry made, or why it did not.
+Outcome<wire::LunReply> changed_reply(Parts& parts, const Outcome<object::LunView>& lun) {
+  if (!lun) return lun.error();
+  return lun_reply(parts, *lun, false, true);
+}
+
+template <class Request>
+Outcome<object::CreateOptions> create_options(const Request& request) {
+  object::CreateOptions options;
+  options.name = request.name();
+  options.store = request.store();
+  auto blocks = parse_block_size(request.block_size());
+  if (!blocks) return blocks.error();
+  options.logical_block = blocks->logical;
+  options.physical_block = blocks->physical;
+  auto cache = parse_cache_mode(request.cache());
+  if (!cache) return cache.error();
+  options.cache = *cache;
+  options.thick = request.thick();
+  options.removable = request.removable();
+  options.location = request.location();
+  return options;
+}
+
+}  // namespace
+
+Outcome<wire::LunReply> lun_create(Parts& parts, const Call&,
+                                   const wire::LunCreateRequest& request) {
+  auto options = create_options(request);
+  if (!options) return options.error();
+  options->capacity = request.size();
+  options->target_name = request.target_name();
+  options->target_lun = request.target_lun();
+  bool existed = parts.registry.find(options->name).has_value();
+  if (request.dry_run()) {
+    auto preview = preview_create(parts, *options);
+    if (!preview) return preview.error();
+    return lun_reply(parts, *preview, true, !existed);
+  }
+  auto created = parts.registry.create(*options);
+  if (!created) return created.error();
+  return lun_reply(parts, *created, false, !existed);
+}
+
+Outcome<wire::LunListReply> lun_list(Parts& parts, const Call&,
+                                     const wire::LunListRequest& request) {
+  wire::LunListReply reply;
+  for (const auto& lun : parts.registry.list())
+    if (request.store().empty() || lun.record.store == request.store())
+      *reply.add_luns() = describe_lun(parts, lun, Detail::summary);
+  return reply;
+}
+
+Outcome<wire::LunReply> lun_show(Parts& parts, const Call&, const wire::LunShowRequest& request) {
+  auto lun = find_lun(parts, request.name());
+  if (!lun) return lun.error();
+  wire::LunReply reply;
+  *reply.mutable_lun() = describe_lun(parts, *lun, Detail::full);
+  return reply;
+}
+
+Outcome<wire::LunReply> lun_set(Parts& parts, const Call&, const wire::LunSetRequest& request) {
+  auto lun = find_lun(parts, request.name());
+  if (!lun) return lun.error();
+  object::SetOptions options;
+  if (request.has_cache()) {
+    auto cache = parse_cache_mode(request.cache());
+    if (!cache) return cache.error();
+    options.cache = *cache;
+  }
+  if (request.has_location()) options.location = request.location();
+  bool changed = (options.cache && *options.cache != lun->record.cache) ||
+                 (options.location && *options.location != lun->record.vendor_location);
+  if (request.dry_run() || !changed) return lun_reply(parts, *lun, request.dry_run(), changed);
+  return changed_reply(parts, parts.registry.set(request.name(), options));
+}
+
+Outcome<wire::LunReply> lun_resize(Parts& parts, const Call& call,
+                                   const wire::LunResizeRequest& request) {
+  auto lun = find_lun(parts, request.name());
+  if (!lun) return lun.error();
+  if (auto allowed = check_host_right(parts, call, *lun, "resize"); !allowed)
+    return allowed.error();
+  if (auto ok = check_resize(parts, *lun, request.size(), request.allow_shrink()); !ok)
+    return ok.error();
+  bool changed = lun->record.capacity != request.size();
+  if (request.dry_run() || !changed) {
+    lun->record.capacity = request.size();
+    return lun_reply(parts, *lun, request.dry_run(), changed);
+  }
+  return changed_reply(
+      parts, parts.registry.resize(request.name(), request.size(), request.allow_shrink()));
+}
+
+Outcome<wire::LunReply> lun_rename(Parts& parts, const Call&,
+                                   const wire::LunRenameRequest& request) {
+  auto lun = find_lun(parts, request.name());
+  if (!lun) return lun.error();
+  if (auto name = checked_name("LUN", request.to()); !name) return name.error();
+  if (request.name() == request.to()) return lun_reply(parts, *lun, request.dry_run(), false);
+  if (parts.registry.find(request.to()))
+    return failure(Errc::already_exists, fmt::format("there is a LUN {} already", request.to()),
+                   "choose another name");
+  if (request.dry_run()) {
+    lun->record.name = request.to();
+    return lun_reply(parts, *lun, true, true);
+  }
+  return changed_reply(parts, parts.registry.rename(request.name(), request.to()));
+}
+
+Outcome<wire::LunReply> lun_import(Parts& parts, const Call& call,
+                                   const wire::LunImportRequest& request) {
+  object::ImportOptions options;
+  auto like = create_options(request);
+  if (!like) return like.error();
+  options.like = std::move(*like);
+  options.file = request.file();
+  options.name = request.name();
+  options.in_place = request.in_place();
+  options.progress = call.progress;
+  options.dry_run = request.dry_run();
+  auto imported = parts.registry.import(options);
+  if (!imported) return imported.error();
+  return lun_reply(parts, *imported, request.dry_run(), true);
+}
+
+Outcome<wire::LunReply> lun_adopt(Parts& parts, const Call&, const wire::LunAdoptRequest& request) {
+  auto store = default_store(parts, request.store());
+  if (!store) return store.error();
+  std::optional<std::uint64_t> capacity;
+  if (request.has_capacity()) capacity = request.capacity();
+  if (request.dry_run()) {
+    auto known = parts.registry.find_by_file(*store, request.file());
+    if (known && known->state == catalog::LunState::online)
+      return failure(Errc::in_use, fmt::format("{} is served as LUN {}", request.file(), known->record.name),
+                     "there is nothing to adopt");
+    wire::LunReply reply;
+    *reply.mutable_change() = change(true, true);
+    return reply;
+  }
+  return changed_reply(parts, parts.registry.adopt(*store, request.file(), capacity));
+}
+
+Outcome<wire::LunReply> lun_online(Parts& parts, const Call&,
+                                   const wire::LunOnlineRequest& request) {
+  auto lun = find_lun(parts, request.name());
+  if (!lun) return lun.error();
+  bool changed = lun->state != catalog::LunState::online;
+  if (lun->state == catalog::LunState::failed && !request.accept_loss())
+    return failure(Errc::offline,
+                   fmt::format("LUN {} failed: {}", lun->record.name, lun->reason),
+                   "check the data on it; then caisson lun online " + lun->record.name +
+                       " --accept-loss");
+  if (request.dry_run() || !changed) return lun_reply(parts, *lun, request.dry_run(), changed);
+  return changed_reply(parts, parts.registry.set_online(request.name(), request.accept_loss()));
+}
+
+Outcome<wire::LunReply> lun_offline(Parts& parts, const Call&,
+                                    const wire::LunOfflineRequest& request) {
+  auto lun = find_lun(parts, request.name());
+  if (!lun) return lun.error();
+  bool changed = lun->record.state != catalog::LunState::offline;
+  if (request.dry_run() || !changed) return lun_reply(parts, *lun, request.dry_run(), changed);
+  return changed_reply(parts, parts.registry.set_offline(request.name()));
+}
+
+Outcome<wire::RemoveReply> lun_delete(Parts& parts, const Call&,
+                                      const wire::LunDeleteRequest& request) {
+  auto lun = find_lun(parts, request.name());
+  if (!lun) return lun.error();
+  if (auto idle = check_no_sessions(parts, *lun); !idle) return idle.error();
+  if (!request.dry_run()) {
+    if (auto removed = parts.registry.remove(request.name()); !removed) return removed.error();
+    if (auto loaded = parts.access.load(); !loaded) return loaded.error();
+  }
+  wire::RemoveReply reply;
+  reply.set_name(request.name());
+  *reply.mutable_change() = change(request.dry_run(), true);
+  return reply;
+}
+
+}  // namespace caisson::service
