@@ -18,10 +18,10 @@ namespace caisson::scsi {
 struct HostIdentity {
   std::uint64_t id = 0;
   std::string name;
-  bool no_auth = false;       ///< may log in without CHAP
-  std::string chap_user;      ///< what the initiator must prove
+  bool no_auth = false;   ///< may log in without CHAP
+  std::string chap_user;  ///< what the initiator must prove
   std::string chap_secret;
-  std::string mutual_user;    ///< what the target proves when asked; empty: cannot
+  std::string mutual_user;  ///< what the target proves when asked; empty: cannot
   std::string mutual_secret;
 };
 

@@ -3,6 +3,7 @@
 // knows which nexuses look at it, so that they all hear of changes.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -18,12 +19,13 @@ class Nexus;
 /// Unit attentions, in the order in which they are reported (SPC-4 5.14, SAM-5
 /// 5.14). One bit each per nexus and LUN: raising one twice reports it once.
 enum class UnitAttention : std::uint8_t {
-  power_on_or_reset,             ///< 29/00: also what a new nexus hears first
-  logical_unit_reset,            ///< 29/03
-  mode_parameters_changed,       ///< 2A/01
-  capacity_changed,              ///< 2A/09
-  inquiry_data_changed,          ///< 3F/03
-  reported_luns_changed,         ///< 3F/0E
+  power_on_or_reset,        ///< 29/00: also what a new nexus hears first
+  logical_unit_reset,       ///< 29/03
+  mode_parameters_changed,  ///< 2A/01
+  capacity_changed,         ///< 2A/09
+  inquiry_data_changed,     ///< 3F/03
+  reported_luns_changed,    ///< 3F/0E
+  medium_may_have_changed,  ///< 28/00: served again after it was offline
   count_,
 };
 
@@ -31,6 +33,8 @@ class LogicalUnit final : public object::ObjectObserver {
  public:
   explicit LogicalUnit(std::shared_ptr<object::StorageObject> object);
   ~LogicalUnit();
+  LogicalUnit(const LogicalUnit&) = delete;
+  LogicalUnit& operator=(const LogicalUnit&) = delete;
 
   object::StorageObject& object() const noexcept { return *object_; }
 
@@ -41,10 +45,19 @@ class LogicalUnit final : public object::ObjectObserver {
   /// Raises it on every attached nexus but `except`. From any thread.
   void raise(UnitAttention attention, const Nexus* except = nullptr);
 
+  /// D_SENSE of the control mode page: sense goes out in descriptor format.
+  bool descriptor_sense() const noexcept {
+    return descriptor_sense_.load(std::memory_order_relaxed);
+  }
+  void set_descriptor_sense(bool on) noexcept {
+    descriptor_sense_.store(on, std::memory_order_relaxed);
+  }
+
   void on_object_event(object::ObjectEvent event) noexcept override;
 
  private:
   std::shared_ptr<object::StorageObject> object_;
+  std::atomic<bool> descriptor_sense_ = false;
   std::mutex mutex_;  // guards nexuses_
   std::vector<Nexus*> nexuses_;
 };

@@ -16,21 +16,24 @@
 namespace caisson::scsi {
 
 struct NexusIdentity {
-  std::uint64_t id = 0;              ///< unique in this process; `session drop ID`
+  std::uint64_t id = 0;  ///< unique in this process; `session drop ID`
   std::uint64_t host = 0;
   std::string host_name;
-  std::string initiator_port;        ///< "iqn…,i,0x<isid>" (RFC 7143 3.4.2… transport id)
+  std::string initiator_port;  ///< "iqn…,i,0x<isid>" (RFC 7143 3.4.2… transport id)
   std::string target_name;
-  std::uint16_t relative_port = 1;   ///< relative target port identifier, VPD 83
-  std::uint16_t portal_group = 1;    ///< target port group
-  std::string peer_address;          ///< for administrators
+  std::uint16_t relative_port = 1;  ///< relative target port identifier, VPD 83
+  std::uint16_t portal_group = 1;   ///< target port group
+  std::string peer_address;         ///< for administrators
 };
 
 /// Lives on one I/O thread: every call there, except raise() and identity().
+/// Outlives every task it was given: destroy it when all of them have completed.
 class Nexus {
  public:
   Nexus(NexusIdentity identity, std::vector<LunMapping> units);
   ~Nexus();
+  Nexus(const Nexus&) = delete;
+  Nexus& operator=(const Nexus&) = delete;
 
   const NexusIdentity& identity() const noexcept { return identity_; }
 
@@ -47,6 +50,9 @@ class Nexus {
   /// LOGICAL UNIT RESET. `done` on this thread; false: no such LUN.
   void reset(std::uint64_t lun, std::function<void(bool)> done);
 
+  /// The unit attentions pending for a mapped LUN number, one bit each.
+  std::uint32_t pending(std::uint64_t number) const noexcept;
+
   /// New map after a change of grants; raises REPORTED LUNS DATA HAS CHANGED.
   void remap(std::vector<LunMapping> units);
 
@@ -54,17 +60,34 @@ class Nexus {
   void raise(const LogicalUnit& unit, UnitAttention attention) noexcept;
 
  private:
+  friend class Command;
+
+  /// One logical unit in this nexus. Slots are only ever appended, and reused
+  /// after a remap, so that raise() walks them without a lock.
+  struct Slot {
+    std::atomic<const LogicalUnit*> unit = nullptr;  ///< nullptr: free
+    std::atomic<std::uint32_t> attentions = 0;
+    std::atomic<Slot*> next = nullptr;
+    LunMapping mapping;  ///< read on the nexus' own thread only
+  };
+
+  Slot* find(std::uint64_t lun_field) const noexcept;
+  Slot& slot_for(const LunMapping& mapping, std::uint32_t attentions);
+  void release_unmapped(const std::vector<LunMapping>& kept);
+
   NexusIdentity identity_;
+  std::atomic<Slot*> slots_ = nullptr;
+  std::vector<Slot*> by_number_;  // ascending; own thread only
 };
 
 /// Every nexus of this process, for `session list|drop` and for changes of
 /// grants. Thread-safe.
 struct SessionView {
   NexusIdentity identity;
-  std::string transport;       ///< "iscsi"
-  std::string portal;          ///< ADDR:PORT it came in by
-  std::string auth;            ///< "none", "chap" or "mutual-chap"
-  std::int64_t since = 0;      ///< seconds since the epoch
+  std::string transport;   ///< "iscsi"
+  std::string portal;      ///< ADDR:PORT it came in by
+  std::string auth;        ///< "none", "chap" or "mutual-chap"
+  std::int64_t since = 0;  ///< seconds since the epoch
   std::uint64_t commands = 0;
   std::uint64_t bytes_in = 0;  ///< from the initiator
   std::uint64_t bytes_out = 0;
@@ -85,6 +108,7 @@ class SessionHandle {
 
 class SessionRegistry {
  public:
+  SessionRegistry();
   void add(std::uint64_t id, std::shared_ptr<SessionHandle> session);
   void remove(std::uint64_t id);
   std::vector<SessionView> list() const;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 #include "gateway/scsi/sense.hpp"
@@ -33,6 +34,11 @@ struct DataPlan {
   std::uint64_t length = 0;  ///< bytes
 };
 
+struct CommandSpec;
+
+/// The transport has not said how much data the initiator offers or expects.
+inline constexpr std::uint64_t kLengthUnknown = std::numeric_limits<std::uint64_t>::max();
+
 inline constexpr std::size_t kMaxCdb = 32;
 /// Largest transfer of one command, advertised in VPD B0.
 inline constexpr std::uint64_t kMaxTransfer = std::uint64_t{8} << 20;
@@ -47,6 +53,9 @@ struct Task {
   std::uint8_t cdb_length = 0;  ///< bytes the transport delivered: 16, or more by an extended CDB
   TaskAttribute attribute = TaskAttribute::simple;
   std::uint64_t tag = 0;  ///< initiator task tag, for logs and aborts
+  /// Expected data transfer length (RFC 7143 11.3.4). Commands whose data has
+  /// one right length (WRITE SAME) refuse another.
+  std::uint64_t expected_length = kLengthUnknown;
 
   // Set by the transport before Nexus::execute(): the bytes received of the
   // data-out phase, perhaps fewer than the plan asked for. 4096-aligned.
@@ -55,14 +64,21 @@ struct Task {
 
   // Set by the termination before `complete`.
   Status status = Status::good;
-  Sense sense;                   ///< present() with check_condition
-  Buffer data_in;                ///< what goes back…
+  Sense sense;                       ///< present() with check_condition
+  bool descriptor_sense = false;     ///< the format to encode it in (D_SENSE of the unit)
+  Buffer data_in;                    ///< what goes back…
   std::uint64_t data_in_length = 0;  ///< …and how much of it
 
   Completion complete = nullptr;
   void* owner = nullptr;  ///< the transport's own
 
-  /// The termination's scratch for the one block request most commands need.
+  // The termination's own between prepare() and `complete`: what the CDB said.
+  const CommandSpec* command = nullptr;
+  std::uint64_t lba = 0;
+  std::uint64_t blocks = 0;
+  std::uint64_t planned = 0;  ///< bytes of the plan
+
+  /// The termination's scratch for the block requests of one command.
   struct Work;
 };
 

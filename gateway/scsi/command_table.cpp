@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "gateway/scsi/command.hpp"
+#include "gateway/scsi/handlers.hpp"
+
+namespace caisson::scsi {
+namespace {
+
+using Usage = std::array<std::uint8_t, kMaxRowCdb>;
+
+consteval std::uint8_t hex_digit(char c) {
+  if (c >= '0' && c <= '9') return static_cast<std::uint8_t>(c - '0');
+  if (c >= 'A' && c <= 'F') return static_cast<std::uint8_t>(c - 'A' + 10);
+  throw "not a hexadecimal digit";
+}
+
+/// "28 1A FF …": one byte each, separated by one blank.
+consteval Usage usage(std::string_view text) {
+  Usage bytes{};
+  for (std::size_t i = 0; i < text.size(); i += 3)
+    bytes[i / 3] = static_cast<std::uint8_t>(hex_digit(text[i]) << 4 | hex_digit(text[i + 1]));
+  return bytes;
+}
+
+using enum Access;
+using D = Direction;
+constexpr auto kAlways = static_cast<std::uint8_t>(kDuringAttention | kWhenOffline | kWithoutUnit);
+constexpr auto kNone = kNoAction;
+constexpr auto kAny = Need::nothing;
+
+// Seconds: answered from memory; one transfer; a transfer that reaches the
+// medium; one that may cover much of it.
+constexpr std::uint32_t kQuick = 10, kIo = 30, kSync = 60, kLong = 300;
+
+// Byte 1 of READ, WRITE and kin evaluates DPO, FUA and the obsolete FUA_NV, not
+// RDPROTECT, WRPROTECT (no protection information) nor RARC. Group numbers are
+// not supported. Byte 1 of rows with a service action names the action.
+// clang-format off
+constexpr CommandSpec kCommands[] = {
+//   op    action len  data     access allow          need         usage                                               plan                    run                     name                              timeout
+    {0x00, kNone,  6, D::none, none,  kNever,        kAny,        usage("00 00 00 00 00 00"),                         plan_nothing,           run_test_unit_ready,    "TEST UNIT READY",                kQuick},
+    {0x03, kNone,  6, D::in,   none,  kAlways,       kAny,        usage("03 01 00 00 FF 00"),                         plan_request_sense,     run_request_sense,      "REQUEST SENSE",                  kQuick},
+    {0x08, kNone,  6, D::in,   read,  kNever,        kAny,        usage("08 1F FF FF FF 00"),                         plan_read,              run_read,               "READ(6)",                        kIo},
+    {0x0a, kNone,  6, D::out,  write, kNever,        kAny,        usage("0A 1F FF FF FF 00"),                         plan_write,             run_write,              "WRITE(6)",                       kIo},
+    {0x12, kNone,  6, D::in,   none,  kAlways,       kAny,        usage("12 01 FF FF FF 00"),                         plan_inquiry,           run_inquiry,            "INQUIRY",                        kQuick},
+    {0x1a, kNone,  6, D::in,   none,  kWhenOffline,  kAny,        usage("1A 08 FF FF FF 00"),                         plan_mode_sense,        run_mode_sense,         "MODE SENSE(6)",                  kQuick},
+    {0x25, kNone, 10, D::in,   none,  kNever,        kAny,        usage("25 00 00 00 00 00 00 00 00 00"),             plan_read_capacity_10,  run_read_capacity_10,   "READ CAPACITY(10)",              kQuick},
+    {0x28, kNone, 10, D::in,   read,  kNever,        kAny,        usage("28 1A FF FF FF FF 00 FF FF 00"),             plan_read,              run_read,               "READ(10)",                       kIo},
+    {0x2a, kNone, 10, D::out,  write, kNever,        kAny,        usage("2A 1A FF FF FF FF 00 FF FF 00"),             plan_write,             run_write,              "WRITE(10)",                      kIo},
+    {0x2e, kNone, 10, D::out,  write, kNever,        kAny,        usage("2E 16 FF FF FF FF 00 FF FF 00"),             plan_write_and_verify,  run_write_and_verify,   "WRITE AND VERIFY(10)",           kSync},
+    {0x2f, kNone, 10, D::out,  read,  kNever,        kAny,        usage("2F 16 FF FF FF FF 00 FF FF 00"),             plan_verify,            run_verify,             "VERIFY(10)",                     kLong},
+    {0x34, kNone, 10, D::none, read,  kNever,        kAny,        usage("34 02 FF FF FF FF 00 FF FF 00"),             plan_prefetch,          run_prefetch,           "PRE-FETCH(10)",                  kQuick},
+    {0x35, kNone, 10, D::none, read,  kNever,        kAny,        usage("35 06 FF FF FF FF 00 FF FF 00"),             plan_synchronize_cache, run_synchronize_cache,  "SYNCHRONIZE CACHE(10)",          kSync},
+    {0x41, kNone, 10, D::out,  write, kNever,        kAny,        usage("41 08 FF FF FF FF 00 FF FF 00"),             plan_write_same,        run_write_same,         "WRITE SAME(10)",                 kLong},
+    {0x42, kNone, 10, D::out,  write, kNever,        Need::unmap, usage("42 00 00 00 00 00 00 FF FF 00"),             plan_unmap,             run_unmap,              "UNMAP",                          kLong},
+    {0x5a, kNone, 10, D::in,   none,  kWhenOffline,  kAny,        usage("5A 18 FF FF 00 00 00 FF FF 00"),             plan_mode_sense,        run_mode_sense,         "MODE SENSE(10)",                 kQuick},
+    {0x88, kNone, 16, D::in,   read,  kNever,        kAny,        usage("88 1A FF FF FF FF FF FF FF FF FF FF FF FF 00 00"), plan_read,        run_read,               "READ(16)",                       kIo},
+    {0x8a, kNone, 16, D::out,  write, kNever,        kAny,        usage("8A 1A FF FF FF FF FF FF FF FF FF FF FF FF 00 00"), plan_write,       run_write,              "WRITE(16)",                      kIo},
+    {0x8e, kNone, 16, D::out,  write, kNever,        kAny,        usage("8E 16 FF FF FF FF FF FF FF FF FF FF FF FF 00 00"), plan_write_and_verify, run_write_and_verify, "WRITE AND VERIFY(16)",        kSync},
+    {0x8f, kNone, 16, D::out,  read,  kNever,        kAny,        usage("8F 16 FF FF FF FF FF FF FF FF FF FF FF FF 00 00"), plan_verify,      run_verify,             "VERIFY(16)",                     kLong},
+    {0x90, kNone, 16, D::none, read,  kNever,        kAny,        usage("90 02 FF FF FF FF FF FF FF FF FF FF FF FF 00 00"), plan_prefetch,    run_prefetch,           "PRE-FETCH(16)",                  kQuick},
+    {0x91, kNone, 16, D::none, read,  kNever,        kAny,        usage("91 06 FF FF FF FF FF FF FF FF FF FF FF FF 00 00"), plan_synchronize_cache, run_synchronize_cache, "SYNCHRONIZE CACHE(16)",     kSync},
+    {0x93, kNone, 16, D::out,  write, kNever,        kAny,        usage("93 09 FF FF FF FF FF FF FF FF FF FF FF FF 00 00"), plan_write_same,  run_write_same,         "WRITE SAME(16)",                 kLong},
+    {0x9e, 0x10,  16, D::in,   none,  kNever,        kAny,        usage("9E 10 00 00 00 00 00 00 00 00 FF FF FF FF 00 00"), plan_read_capacity_16, run_read_capacity_16, "READ CAPACITY(16)",           kQuick},
+    {0x9e, 0x12,  16, D::in,   none,  kNever,        kAny,        usage("9E 12 FF FF FF FF FF FF FF FF FF FF FF FF 00 00"), plan_get_lba_status, run_get_lba_status,  "GET LBA STATUS",                 kIo},
+    {0xa0, kNone, 12, D::in,   none,  kAlways,       kAny,        usage("A0 00 FF 00 00 00 FF FF FF FF 00 00"),       plan_report_luns,       run_report_luns,        "REPORT LUNS",                    kQuick},
+    {0xa3, 0x0c,  12, D::in,   none,  kWhenOffline,  kAny,        usage("A3 0C 87 FF FF FF FF FF FF FF 00 00"),       plan_report_opcodes,    run_report_opcodes,     "REPORT SUPPORTED OPERATION CODES", kQuick},
+    {0xa8, kNone, 12, D::in,   read,  kNever,        kAny,        usage("A8 1A FF FF FF FF FF FF FF FF 00 00"),       plan_read,              run_read,               "READ(12)",                       kIo},
+    {0xaa, kNone, 12, D::out,  write, kNever,        kAny,        usage("AA 1A FF FF FF FF FF FF FF FF 00 00"),       plan_write,             run_write,              "WRITE(12)",                      kIo},
+    {0xae, kNone, 12, D::out,  write, kNever,        kAny,        usage("AE 16 FF FF FF FF FF FF FF FF 00 00"),       plan_write_and_verify,  run_write_and_verify,   "WRITE AND VERIFY(12)",           kSync},
+    {0xaf, kNone, 12, D::out,  read,  kNever,        kAny,        usage("AF 16 FF FF FF FF FF FF FF FF 00 00"),       plan_verify,            run_verify,             "VERIFY(12)",                     kLong},
+};
+// clang-format on
+
+static_assert(std::ranges::is_sorted(kCommands, [](const CommandSpec& a, const CommandSpec& b) {
+  return a.opcode != b.opcode ? a.opcode < b.opcode : a.action < b.action;
+}));
+static_assert(std::ranges::all_of(kCommands, [](const CommandSpec& row) {
+  return row.usage[0] == row.opcode &&
+         (row.action == kNoAction || (row.usage[1] & 0x1f) == row.action);
+}));
+
+struct Rows {
+  std::uint8_t first = 0, count = 0;
+};
+
+constexpr auto kIndex = [] {
+  std::array<Rows, 256> index{};
+  for (std::size_t i = 0; i < std::size(kCommands); ++i) {
+    auto& rows = index[kCommands[i].opcode];
+    if (rows.count++ == 0) rows.first = static_cast<std::uint8_t>(i);
+  }
+  return index;
+}();
+
+}  // namespace
+
+std::span<const CommandSpec> command_table() noexcept { return kCommands; }
+
+std::span<const CommandSpec> rows_of(std::uint8_t opcode) noexcept {
+  return command_table().subspan(kIndex[opcode].first, kIndex[opcode].count);
+}
+
+const CommandSpec* find_command(std::span<const std::byte> cdb,
+                                const block::Features& features) noexcept {
+  auto action = std::to_integer<std::uint8_t>(cdb[1]) & 0x1f;
+  for (const auto& row : rows_of(std::to_integer<std::uint8_t>(cdb[0])))
+    if ((row.action == kNoAction || row.action == action) && available(row, features)) return &row;
+  return nullptr;
+}
+
+}  // namespace caisson::scsi

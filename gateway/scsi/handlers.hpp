@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// The functions the rows of the command table point at.
+#pragma once
+
+#include "gateway/scsi/command.hpp"
+
+namespace caisson::scsi {
+
+/// Commands without data and without fields of their own.
+bool plan_nothing(Command& command, DataPlan& plan);
+
+void run_test_unit_ready(Command& command);
+
+bool plan_request_sense(Command& command, DataPlan& plan);
+void run_request_sense(Command& command);
+
+bool plan_inquiry(Command& command, DataPlan& plan);
+void run_inquiry(Command& command);
+
+bool plan_report_luns(Command& command, DataPlan& plan);
+void run_report_luns(Command& command);
+
+bool plan_report_opcodes(Command& command, DataPlan& plan);
+void run_report_opcodes(Command& command);
+
+bool plan_mode_sense(Command& command, DataPlan& plan);
+void run_mode_sense(Command& command);
+
+bool plan_read_capacity_10(Command& command, DataPlan& plan);
+void run_read_capacity_10(Command& command);
+bool plan_read_capacity_16(Command& command, DataPlan& plan);
+void run_read_capacity_16(Command& command);
+
+bool plan_get_lba_status(Command& command, DataPlan& plan);
+void run_get_lba_status(Command& command);
+
+bool plan_read(Command& command, DataPlan& plan);
+void run_read(Command& command);
+bool plan_write(Command& command, DataPlan& plan);
+void run_write(Command& command);
+
+bool plan_synchronize_cache(Command& command, DataPlan& plan);
+void run_synchronize_cache(Command& command);
+bool plan_prefetch(Command& command, DataPlan& plan);
+void run_prefetch(Command& command);
+
+bool plan_verify(Command& command, DataPlan& plan);
+void run_verify(Command& command);
+bool plan_write_and_verify(Command& command, DataPlan& plan);
+void run_write_and_verify(Command& command);
+
+bool plan_unmap(Command& command, DataPlan& plan);
+void run_unmap(Command& command);
+bool plan_write_same(Command& command, DataPlan& plan);
+void run_write_same(Command& command);
+
+}  // namespace caisson::scsi

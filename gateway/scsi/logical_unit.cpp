@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/scsi/logical_unit.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/scsi/nexus.hpp"
+
+namespace caisson::scsi {
+namespace {
+
+using object::ObjectEvent;
+
+struct EventRow {
+  ObjectEvent event;
+  UnitAttention attention;
+};
+
+/// Events that initiators hear of. The rest shows in the sense of their commands.
+constexpr EventRow kEvents[] = {
+    {ObjectEvent::capacity_changed, UnitAttention::capacity_changed},
+    {ObjectEvent::mode_changed, UnitAttention::mode_parameters_changed},
+    {ObjectEvent::identity_changed, UnitAttention::inquiry_data_changed},
+    {ObjectEvent::online, UnitAttention::medium_may_have_changed},
+    {ObjectEvent::reset, UnitAttention::logical_unit_reset},
+};
+
+}  // namespace
+
+LogicalUnit::LogicalUnit(std::shared_ptr<object::StorageObject> object)
+    : object_(std::move(object)) {
+  object_->subscribe(*this);
+}
+
+LogicalUnit::~LogicalUnit() { object_->unsubscribe(*this); }
+
+void LogicalUnit::attach(Nexus& nexus) {
+  std::lock_guard lock(mutex_);
+  nexuses_.push_back(&nexus);
+}
+
+void LogicalUnit::detach(Nexus& nexus) {
+  std::lock_guard lock(mutex_);
+  if (auto at = std::ranges::find(nexuses_, &nexus); at != nexuses_.end()) nexuses_.erase(at);
+}
+
+void LogicalUnit::raise(UnitAttention attention, const Nexus* except) {
+  std::lock_guard lock(mutex_);
+  for (auto* nexus : nexuses_)
+    if (nexus != except) nexus->raise(*this, attention);
+}
+
+void LogicalUnit::on_object_event(ObjectEvent event) noexcept {
+  const auto* row = std::ranges::find(kEvents, event, &EventRow::event);
+  if (row != std::end(kEvents)) raise(row->attention);
+}
+
+}  // namespace caisson::scsi

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// READ, WRITE, SYNCHRONIZE CACHE and PRE-FETCH (SBC-3 5.8, 5.11, 5.23, 5.32).
+#include "gateway/scsi/extent.hpp"
+#include "gateway/scsi/handlers.hpp"
+#include "gateway/scsi/senses.hpp"
+#include "gateway/scsi/wire.hpp"
+#include "gateway/scsi/work.hpp"
+
+namespace caisson::scsi {
+namespace {
+
+using block::IoOp;
+
+/// FUA_NV without a non-volatile cache asks for the medium too. 6-byte CDBs
+/// have no flags: their byte 1 belongs to the LBA.
+bool wants_medium(const Command& command) {
+  if (command.spec().length == 6) return false;
+  auto flags = std::to_integer<std::uint8_t>(command.task().cdb[1]);
+  return (flags & (wire::kFua | wire::kFuaNv)) != 0;
+}
+
+bool is_immediate(const Command& command) {
+  return (std::to_integer<std::uint8_t>(command.task().cdb[1]) & wire::kImmediate) != 0;
+}
+
+}  // namespace
+
+bool plan_read(Command& command, DataPlan& plan) {
+  Extent extent;
+  if (!plan_transfer(command, extent)) return false;
+  plan = {Direction::in, extent.blocks * logical_block(command)};
+  return true;
+}
+
+void run_read(Command& command) {
+  auto& task = command.task();
+  if (task.planned == 0) return command.finish();
+  auto& work = begin_work(command);
+  task.data_in = Buffer(task.planned);
+  task.data_in_length = task.planned;
+  aim(work, IoOp::read, task.lba * logical_block(command), task.planned, task.data_in.data());
+  work.request.fua = wants_medium(command);
+  submit(work);
+}
+
+bool plan_write(Command& command, DataPlan& plan) {
+  Extent extent;
+  if (!plan_transfer(command, extent)) return false;
+  plan = {Direction::out, extent.blocks * logical_block(command)};
+  return true;
+}
+
+/// An initiator that expected a shorter transfer than its CDB says gets what it
+/// sent written, if that is whole blocks (FCP-4 9.4.2 gives the same choice to
+/// its transport, RFC 7143 leaves it open); a torn block is refused untouched.
+void run_write(Command& command) {
+  auto& task = command.task();
+  auto length = std::min(task.planned, task.data_out_length);
+  if (length % logical_block(command) != 0) return command.fail(kInvalidInformationUnit);
+  if (length == 0) return command.finish();
+  auto& work = begin_work(command);
+  aim(work, IoOp::write, task.lba * logical_block(command), length, task.data_out.data());
+  work.request.fua = wants_medium(command);
+  submit(work);
+}
+
+bool plan_synchronize_cache(Command& command, DataPlan&) {
+  Extent extent;
+  return plan_extent(command, extent);
+}
+
+/// The whole cache, whatever the range: more than asked for is allowed. With
+/// IMMED the answer goes first; a failure then fails the object, which later
+/// commands report.
+void run_synchronize_cache(Command& command) {
+  auto& work = begin_work(command);
+  aim(work, IoOp::flush, 0, 0);
+  auto immediate = is_immediate(command);
+  if (immediate) work.task = nullptr;
+  submit(work);
+  if (immediate) command.finish();
+}
+
+bool plan_prefetch(Command& command, DataPlan&) {
+  Extent extent;
+  return plan_extent(command, extent);
+}
+
+/// GOOD claims nothing about what fits the cache; the kernel's own readahead
+/// decides what to load.
+void run_prefetch(Command& command) { command.finish(); }
+
+}  // namespace caisson::scsi

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+// Layouts of CDBs, parameter lists and parameter data (SPC-4, SBC-3), byte for
+// byte. Single bits are masks beside the field they belong to.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "storage_object/base/byte_order.hpp"
+
+namespace caisson::scsi::wire {
+
+using u8 = std::uint8_t;
+template <std::size_t N>
+using Reserved = std::array<u8, N>;
+
+// ---- CDBs. Commands on blocks share one layout per length (SBC-3 5). ----
+
+struct Cdb6 {
+  u8 opcode;
+  be24 lba;  ///< 21 bits
+  u8 length;
+  u8 control;
+};
+static_assert(sizeof(Cdb6) == 6);
+
+struct Cdb10 {
+  u8 opcode, flags;
+  be32 lba;
+  u8 group;
+  be16 length;
+  u8 control;
+};
+static_assert(sizeof(Cdb10) == 10 && offsetof(Cdb10, length) == 7);
+
+struct Cdb12 {
+  u8 opcode, flags;
+  be32 lba, length;
+  u8 group, control;
+};
+static_assert(sizeof(Cdb12) == 12 && offsetof(Cdb12, length) == 6);
+
+struct Cdb16 {
+  u8 opcode, flags;
+  be64 lba;
+  be32 length;
+  u8 group, control;
+};
+static_assert(sizeof(Cdb16) == 16 && offsetof(Cdb16, length) == 10);
+
+// Flags of Cdb10, Cdb12 and Cdb16, by command.
+inline constexpr u8 kFua = 0x08, kFuaNv = 0x02;        // READ, WRITE
+inline constexpr u8 kUnmap = 0x08, kNoDataOut = 0x01;  // WRITE SAME
+inline constexpr u8 kBytchk = 0x06, kBytchkShift = 1;  // VERIFY
+inline constexpr u8 kImmediate = 0x02;                 // SYNCHRONIZE CACHE, PRE-FETCH
+
+struct InquiryCdb {  // SPC-4 6.6
+  u8 opcode, flags, page;
+  be16 allocation;
+  u8 control;
+};
+static_assert(sizeof(InquiryCdb) == 6);
+inline constexpr u8 kEvpd = 0x01;
+
+struct RequestSenseCdb {  // SPC-4 6.39
+  u8 opcode, flags;
+  be16 reserved;
+  u8 allocation, control;
+};
+static_assert(sizeof(RequestSenseCdb) == 6);
+inline constexpr u8 kDescriptorFormat = 0x01;
+
+struct ModeSense6Cdb {  // SPC-4 6.14
+  u8 opcode, flags, page, subpage, allocation, control;
+};
+static_assert(sizeof(ModeSense6Cdb) == 6);
+
+struct ModeSense10Cdb {  // SPC-4 6.15
+  u8 opcode, flags, page, subpage;
+  Reserved<3> reserved;
+  be16 allocation;
+  u8 control;
+};
+static_assert(sizeof(ModeSense10Cdb) == 10);
+inline constexpr u8 kLongLba = 0x10, kNoBlockDescriptor = 0x08;
+
+struct ReportLunsCdb {  // SPC-4 6.33
+  u8 opcode, reserved1, select;
+  Reserved<3> reserved3;
+  be32 allocation;
+  u8 reserved10, control;
+};
+static_assert(sizeof(ReportLunsCdb) == 12 && offsetof(ReportLunsCdb, allocation) == 6);
+
+struct ReportOpcodesCdb {  // SPC-4 6.35
+  u8 opcode, action, options, requested_opcode;
+  be16 requested_action;
+  be32 allocation;
+  u8 reserved10, control;
+};
+static_assert(sizeof(ReportOpcodesCdb) == 12 && offsetof(ReportOpcodesCdb, allocation) == 6);
+inline constexpr u8 kReturnTimeouts = 0x80, kReportingOptions = 0x07;
+
+struct UnmapCdb {  // SBC-3 5.28
+  u8 opcode, flags;
+  be32 reserved;
+  u8 group;
+  be16 list_length;
+  u8 control;
+};
+static_assert(sizeof(UnmapCdb) == 10 && offsetof(UnmapCdb, list_length) == 7);
+
+// ---- Parameter lists (data-out) ----
+
+struct UnmapHeader {  // SBC-3 5.28.2
+  be16 data_length, descriptors_length;
+  be32 reserved;
+};
+static_assert(sizeof(UnmapHeader) == 8);
+
+struct UnmapDescriptor {
+  be64 lba;
+  be32 blocks, reserved;
+};
+static_assert(sizeof(UnmapDescriptor) == 16);
+
+// ---- Parameter data (data-in) ----
+
+struct StandardInquiry {  // SPC-4 6.6.2
+  u8 peripheral, removable, version, format, additional_length;
+  u8 tpgs_and_protect, multiport, queueing;
+  std::array<char, 8> vendor;
+  std::array<char, 16> product;
+  std::array<char, 4> revision;
+  Reserved<22> vendor_specific;
+  std::array<be16, 8> versions;
+  Reserved<22> reserved;
+};
+static_assert(sizeof(StandardInquiry) == 96 && offsetof(StandardInquiry, versions) == 58);
+
+struct VpdHeader {  // SPC-4 7.8.1
+  u8 peripheral, page;
+  be16 length;
+};
+static_assert(sizeof(VpdHeader) == 4);
+
+struct DesignatorHeader {  // SPC-4 7.8.6
+  u8 protocol_and_code_set, association_and_type, reserved, length;
+};
+static_assert(sizeof(DesignatorHeader) == 4);
+
+struct PortDesignator {  // relative target port, target port group
+  be16 reserved, number;
+};
+static_assert(sizeof(PortDesignator) == 4);
+
+struct ExtendedInquiry {  // SPC-4 7.8.8, behind the header
+  u8 checks, task_support, cache_support, clears;
+  Reserved<56> reserved;
+};
+static_assert(sizeof(ExtendedInquiry) == 60);
+
+struct BlockLimits {  // SBC-3 6.6.3, behind the header
+  u8 wsnz, max_compare_and_write;
+  be16 transfer_granularity;
+  be32 max_transfer, optimal_transfer, max_prefetch;
+  be32 max_unmap, max_unmap_descriptors, unmap_granularity, unmap_alignment;
+  be64 max_write_same;
+  Reserved<20> reserved;
+};
+static_assert(sizeof(BlockLimits) == 60 && offsetof(BlockLimits, max_write_same) == 32);
+inline constexpr std::uint32_t kUnmapAlignmentValid = 0x80000000;
+
+struct BlockCharacteristics {  // SBC-3 6.6.2, behind the header
+  be16 rotation_rate;
+  u8 product_type, form_factor, flags;
+  Reserved<55> reserved;
+};
+static_assert(sizeof(BlockCharacteristics) == 60);
+
+struct Provisioning {  // SBC-3 6.6.4, behind the header
+  u8 threshold_exponent, flags, type, reserved;
+};
+static_assert(sizeof(Provisioning) == 4);
+inline constexpr u8 kLbpu = 0x80, kLbpws = 0x40, kLbpws10 = 0x20, kLbprz = 0x04;
+
+struct Capacity10 {  // SBC-3 5.15.2
+  be32 last_lba, block_length;
+};
+static_assert(sizeof(Capacity10) == 8);
+
+struct Capacity16 {  // SBC-3 5.16.2
+  be64 last_lba;
+  be32 block_length;
+  u8 protection, exponents;
+  be16 provisioning;
+  Reserved<16> reserved;
+};
+static_assert(sizeof(Capacity16) == 32 && offsetof(Capacity16, provisioning) == 14);
+inline constexpr std::uint16_t kLbpme = 0x8000, kCapacityLbprz = 0x4000;
+
+struct LbaStatusHeader {  // SBC-3 5.5.2
+  be32 length, reserved;
+};
+static_assert(sizeof(LbaStatusHeader) == 8);
+
+struct LbaStatusDescriptor {
+  be64 lba;
+  be32 blocks;
+  u8 status;
+  Reserved<3> reserved;
+};
+static_assert(sizeof(LbaStatusDescriptor) == 16);
+
+struct ReportLunsHeader {  // SPC-4 6.33
+  be32 length, reserved;
+};
+static_assert(sizeof(ReportLunsHeader) == 8);
+
+struct ModeHeader6 {  // SPC-4 7.5.4
+  u8 length, medium, device, descriptor_length;
+};
+static_assert(sizeof(ModeHeader6) == 4);
+
+struct ModeHeader10 {
+  be16 length;
+  u8 medium, device, long_lba, reserved;
+  be16 descriptor_length;
+};
+static_assert(sizeof(ModeHeader10) == 8);
+inline constexpr u8 kWriteProtected = 0x80, kDpoFua = 0x10;
+
+struct ShortBlockDescriptor {  // SBC-3 6.4.2.2
+  be32 blocks;
+  u8 reserved;
+  be24 block_length;
+};
+static_assert(sizeof(ShortBlockDescriptor) == 8);
+
+struct LongBlockDescriptor {  // SBC-3 6.4.2.3
+  be64 blocks;
+  be32 reserved, block_length;
+};
+static_assert(sizeof(LongBlockDescriptor) == 16);
+
+struct CachingPage {  // SBC-3 6.4.5
+  u8 page, length, flags;
+  Reserved<17> reserved;
+};
+static_assert(sizeof(CachingPage) == 20);
+inline constexpr u8 kWce = 0x04;
+
+struct ControlPage {  // SPC-4 7.5.8
+  u8 page, length, flags, queueing, protection, aborts;
+  be16 obsolete, busy_timeout, self_test_time;
+};
+static_assert(sizeof(ControlPage) == 12);
+inline constexpr u8 kDescriptorSense = 0x04, kGlobalLoggingDisabled = 0x02;
+inline constexpr u8 kUnrestrictedReordering = 0x10;
+
+struct ExceptionsPage {  // SPC-4 7.5.14
+  u8 page, length, flags, method;
+  be32 interval, count;
+};
+static_assert(sizeof(ExceptionsPage) == 12);
+inline constexpr u8 kExceptionsDisabled = 0x08;
+
+struct OpcodeDescriptor {  // SPC-4 6.35.2
+  u8 opcode, reserved1;
+  be16 action;
+  u8 reserved4, flags;
+  be16 cdb_length;
+};
+static_assert(sizeof(OpcodeDescriptor) == 8);
+inline constexpr u8 kListTimeoutsPresent = 0x02, kHasAction = 0x01;
+
+struct OneOpcodeHeader {  // SPC-4 6.35.3
+  u8 reserved, support;
+  be16 cdb_length;
+};
+static_assert(sizeof(OneOpcodeHeader) == 4);
+inline constexpr u8 kOneTimeoutsPresent = 0x80, kNotSupported = 0x01, kSupported = 0x03;
+
+struct TimeoutsDescriptor {  // SPC-4 6.35.4
+  be16 length;
+  u8 reserved, command_specific;
+  be32 nominal, recommended;  ///< seconds; 0: not said
+};
+static_assert(sizeof(TimeoutsDescriptor) == 12);
+
+}  // namespace caisson::scsi::wire
