@@ -6,7 +6,7 @@
 // the traced process has already before it is set.
 #include <dlfcn.h>
 #include <elf.h>
-#include <sys/ptrace.h>
+#include <linux/ptrace.h>
 #include <sys/uio.h>
 
 #include <cstdarg>
@@ -39,8 +39,8 @@ long set_state(int pid, const iovec& given) {
 
 }  // namespace
 
-extern "C" __attribute__((visibility("default"))) long ptrace(__ptrace_request request,
-                                                              ...) noexcept {
+// As the C library's own, but for the enumeration, which va_start cannot take.
+extern "C" __attribute__((visibility("default"))) long ptrace(int request, ...) {
   va_list rest;
   va_start(rest, request);
   const int pid = va_arg(rest, int);
