@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/sim_file.hpp"
+
+#include <cerrno>
+#include <limits>
+
+namespace caisson::tests {
+
+using file_store::FileOp;
+using file_store::FileRequest;
+
+namespace {
+
+SimOp sim_op(FileOp op) {
+  switch (op) {
+    case FileOp::read: return SimOp::read;
+    case FileOp::write: return SimOp::write;
+    case FileOp::sync: return SimOp::sync;
+    case FileOp::punch: return SimOp::punch;
+    case FileOp::zero: return SimOp::zero;
+    case FileOp::allocate: return SimOp::allocate;
+    case FileOp::extents: return SimOp::extents;
+  }
+  return SimOp::read;
+}
+
+constexpr auto kEnd = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+
+}  // namespace
+
+SimFile::SimFile(std::shared_ptr<SimCore> core, SimNodePtr node, file_store::OpenOptions options)
+    : core_(std::move(core)),
+      node_(std::move(node)),
+      traits_(core_->options.traits),
+      read_only_(options.read_only),
+      handle_(++core_->last_handle) {
+  traits_.direct = options.direct;
+  ++node_->handles;
+}
+
+SimFile::~SimFile() {
+  auto lock = core_->lock();
+  if (node_->owner_lock == handle_) node_->owner_lock = 0;
+  --node_->handles;
+  core_->dropped(*node_);
+}
+
+Error SimFile::check(const FileRequest& request) const {
+  auto [op, offset, length] = std::tuple(request.op, request.offset, request.length);
+  const auto& can = core_->options.traits;
+  auto transfers = op == FileOp::read || op == FileOp::write;
+  if (offset > kEnd || length > kEnd - offset) return sim_error(EFBIG);
+  if (transfers && total_length(request.buffers) != length) return sim_error(EINVAL);
+  if (transfers && traits_.direct && (offset | length) % traits_.direct_alignment != 0)
+    return sim_error(EINVAL);
+  auto changes =
+      op == FileOp::write || op == FileOp::punch || op == FileOp::zero || op == FileOp::allocate;
+  if (changes && read_only_) return sim_error(EBADF);
+  if ((op == FileOp::punch && !can.punch) || (op == FileOp::zero && !can.zero) ||
+      (op == FileOp::allocate && !can.allocate))
+    return sim_error(EOPNOTSUPP);
+  return {};
+}
+
+void SimFile::submit(FileRequest& request) {
+  auto error = check(request);
+  auto* executor = Executor::current();
+  auto settled = error || (request.op != FileOp::sync && request.length == 0);
+  if (!settled) {
+    auto lock = core_->lock();
+    auto verdict = core_->enter(sim_op(request.op), node_.get(), request.offset, request.length);
+    if (verdict.hang) {
+      core_->hung.push_back({&request, node_, executor, verdict.error});
+      return;
+    }
+    error = core_->execute(*node_, request, verdict);
+  }
+  if (core_->options.asynchronous && executor != nullptr)
+    executor->post([&request, error] { request.finish(error); });
+  else
+    request.finish(error);
+}
+
+void SimFile::resume(SimCore& core, const SimCore::Hung& hung) {
+  auto lock = core.lock();
+  SimVerdict verdict{.error = core.cut ? SimStore::power_lost() : hung.error};
+  auto error = core.execute(*hung.node, *hung.request, verdict);
+  lock.unlock();
+  hung.request->finish(error);
+}
+
+Result<file_store::FileAttributes> SimFile::attributes() {
+  auto lock = core_->lock();
+  auto verdict = core_->enter_blocking(lock, SimOp::attributes);
+  if (verdict.error) return verdict.error;
+  return file_store::FileAttributes{.size = node_->data.size(),
+                                    .allocated = node_->data.live().pages() * SimBytes::kPage,
+                                    .links = node_->links};
+}
+
+Result<> SimFile::resize(std::uint64_t size) {
+  if (size > kEnd) return sim_error(EFBIG);
+  if (read_only_) return sim_error(EINVAL);
+  auto lock = core_->lock();
+  auto verdict = core_->enter_blocking(lock, SimOp::resize, node_.get(), size);
+  if (auto error = core_->resize(*node_, size, verdict); error) return error;
+  return {};
+}
+
+Result<> SimFile::sync_all() {
+  auto lock = core_->lock();
+  auto verdict = core_->enter_blocking(lock, SimOp::sync_all, node_.get());
+  if (auto error = core_->sync(*node_, true, verdict); error) return error;
+  return {};
+}
+
+Result<> SimFile::lock_owner() {
+  auto lock = core_->lock();
+  auto verdict = core_->enter_blocking(lock, SimOp::lock);
+  if (verdict.error) return verdict.error;
+  if (read_only_) return sim_error(EBADF);
+  if (node_->owner_lock != 0 && node_->owner_lock != handle_) return sim_error(EAGAIN);
+  node_->owner_lock = handle_;
+  return {};
+}
+
+}  // namespace caisson::tests

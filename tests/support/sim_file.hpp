@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// A handle of a file in a SimStore. Included by the simulation only.
+#pragma once
+
+#include "tests/support/sim_core.hpp"
+
+namespace caisson::tests {
+
+class SimFile final : public file_store::File {
+ public:
+  /// With the core's lock held.
+  SimFile(std::shared_ptr<SimCore> core, SimNodePtr node, file_store::OpenOptions options);
+  ~SimFile() override;
+
+  void submit(file_store::FileRequest& request) override;
+  const file_store::FileTraits& traits() const noexcept override { return traits_; }
+  Result<file_store::FileAttributes> attributes() override;
+  Result<> resize(std::uint64_t size) override;
+  Result<> sync_all() override;
+  Result<> lock_owner() override;
+
+  const std::shared_ptr<SimCore>& core() const noexcept { return core_; }
+  const SimNodePtr& node() const noexcept { return node_; }
+
+  /// Performs a request that hung, on the thread that shall complete it.
+  static void resume(SimCore& core, const SimCore::Hung& hung);
+
+ private:
+  Error check(const file_store::FileRequest& request) const;
+
+  std::shared_ptr<SimCore> core_;
+  SimNodePtr node_;
+  file_store::FileTraits traits_;
+  bool read_only_;
+  std::uint64_t handle_;
+};
+
+}  // namespace caisson::tests
