@@ -21,6 +21,9 @@
 
 namespace caisson::object {
 
+/// Setting of the catalog: "1" after a clean shutdown, "0" while serving.
+inline constexpr std::string_view kCleanShutdownSetting = "clean_shutdown";
+
 struct CreateOptions {
   std::string name;
   std::string store;               ///< empty: the only store, or "main"

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The composition root: the one place that names concrete classes, and the
+// order in which they start and stop.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/config/config.hpp"
+#include "gateway/iscsi/server.hpp"
+#include "gateway/scsi/nexus.hpp"
+#include "gateway/service/access_book.hpp"
+#include "gateway/service/directory.hpp"
+#include "gateway/service/service.hpp"
+#include "nbs/control/control_server.hpp"
+#include "storage_object/base/io_thread.hpp"
+#include "storage_object/catalog/catalog.hpp"
+#include "storage_object/object/registry.hpp"
+
+namespace caisson::daemon {
+
+/// One gateway. Made, started, run and stopped on the main thread, which is
+/// also the control thread.
+class Application {
+ public:
+  explicit Application(config::Config config);
+  /// stop(), if that has not been called.
+  ~Application();
+
+  /// Everything up to listening. On failure nothing is left running.
+  Outcome<> start();
+
+  /// "ready iscsi=ADDR:PORT …": what DESIGN promises on stdout.
+  std::string ready_line() const;
+
+  /// Serves control connections until SIGTERM or SIGINT.
+  void run();
+
+  /// Asks initiators to log out, drains, flushes, closes. The failure says what
+  /// could not be made durable.
+  Outcome<> stop();
+
+ private:
+  Outcome<> open_catalog();
+  Outcome<> open_objects();
+  Outcome<> add_configured_stores();
+  Outcome<> start_iscsi();
+  Outcome<> start_control();
+  void make_daily_copy();
+
+  config::Config config_;
+  boost::asio::io_context control_{1};
+  boost::asio::steady_timer daily_{control_};
+  std::vector<std::unique_ptr<IoThread>> io_threads_;
+  std::unique_ptr<catalog::Catalog> catalog_;
+  scsi::SessionRegistry sessions_;
+  std::unique_ptr<service::AccessBook> access_;
+  std::unique_ptr<service::Directory> directory_;
+  std::unique_ptr<object::ObjectRegistry> registry_;
+  service::GatewayFacts facts_;
+  std::unique_ptr<service::Service> service_;
+  std::unique_ptr<iscsi::Server> iscsi_;
+  std::unique_ptr<nbs::control::ControlServer> control_server_;
+  std::vector<iscsi::Portal> portals_;
+  bool objects_open_ = false;
+};
+
+}  // namespace caisson::daemon
