@@ -18,9 +18,10 @@ constexpr std::size_t kLongestSecret = 16;
 
 Outcome<> check_secret(std::string_view host, std::string_view which, std::string_view secret) {
   if (secret.size() >= kShortestSecret && secret.size() <= kLongestSecret) return {};
-  return failure(Errc::invalid_argument,
-                 fmt::format("host {}: the {} secret has {} characters", host, which, secret.size()),
-                 "CHAP secrets have 12 to 16 characters; leave it out and one is made");
+  return failure(
+      Errc::invalid_argument,
+      fmt::format("host {}: the {} secret has {} characters", host, which, secret.size()),
+      "CHAP secrets have 12 to 16 characters; leave it out and one is made");
 }
 
 Outcome<> check_secrets(const catalog::HostRecord& record) {
@@ -131,9 +132,9 @@ Outcome<> AccessBook::check(const AccessState& state, const catalog::HostRecord&
   for (const auto& other : state.hosts)
     for (const auto& iqn : record.iqns)
       if (other.id != record.id && std::ranges::find(other.iqns, iqn) != other.iqns.end())
-        return failure(Errc::already_exists,
-                       fmt::format("initiator {} belongs to host {}", iqn, other.name),
-                       fmt::format("take it from that host first: caisson host set {}", other.name));
+        return failure(
+            Errc::already_exists, fmt::format("initiator {} belongs to host {}", iqn, other.name),
+            fmt::format("take it from that host first: caisson host set {}", other.name));
   return check_secrets(record);
 }
 

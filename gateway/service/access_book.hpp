@@ -18,7 +18,7 @@ namespace caisson::service {
 
 /// An immutable copy of all hosts and grants.
 struct AccessState {
-  std::vector<catalog::HostRecord> hosts;   // by name
+  std::vector<catalog::HostRecord> hosts;    // by name
   std::vector<catalog::GrantRecord> grants;  // by LUN, then host
 
   const catalog::HostRecord* host(std::string_view name) const noexcept;

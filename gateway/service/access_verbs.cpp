@@ -81,12 +81,10 @@ Outcome<wire::AccessReply> access_grant(Parts& parts, const Call&,
   grant.host = place->host.id;
   grant.read_only = request.read_only();
   grant.quota = request.quota();
-  grant.lun_number =
-      request.has_lun_number() ? request.lun_number() : place->lun.record.target_lun;
+  grant.lun_number = request.has_lun_number() ? request.lun_number() : place->lun.record.target_lun;
   grant.allowed_verbs = std::move(*allow);
   if (grant.lun_number > 16383)
-    return failure(Errc::invalid_argument,
-                   fmt::format("{} is not a LUN number", grant.lun_number),
+    return failure(Errc::invalid_argument, fmt::format("{} is not a LUN number", grant.lun_number),
                    "LUN numbers go from 0 to 16383 (SAM-5 4.7.7)");
   if (auto ok = check_number(parts, place->lun, grant, place->host.name); !ok) return ok.error();
   auto state = parts.access.state();
@@ -126,8 +124,7 @@ Outcome<wire::RemoveReply> access_revoke(Parts& parts, const Call&,
                                          const wire::AccessRevokeRequest& request) {
   auto place = find_place(parts, request.lun(), request.host());
   if (!place) return place.error();
-  auto erased =
-      parts.access.erase_grant(place->lun.record.uuid, place->host.id, request.dry_run());
+  auto erased = parts.access.erase_grant(place->lun.record.uuid, place->host.id, request.dry_run());
   if (!erased) return erased.error();
   if (!*erased)
     return failure(Errc::not_found,

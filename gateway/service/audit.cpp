@@ -22,8 +22,7 @@ std::unique_ptr<google::protobuf::Message> make(std::string_view message) {
   const auto* type =
       google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(full);
   if (type == nullptr) return nullptr;
-  const auto* prototype =
-      google::protobuf::MessageFactory::generated_factory()->GetPrototype(type);
+  const auto* prototype = google::protobuf::MessageFactory::generated_factory()->GetPrototype(type);
   return std::unique_ptr<google::protobuf::Message>(prototype->New());
 }
 

@@ -213,7 +213,8 @@ std::vector<std::string> luns_of(Parts& parts, const scsi::SessionView& session)
   auto state = parts.access.state();
   for (const auto& lun : parts.registry.find_by_target(session.identity.target_name)) {
     const auto* grant = state->effective(lun.record.uuid, session.identity.host);
-    if (grant != nullptr && std::ranges::find(session.luns, grant->lun_number) != session.luns.end())
+    if (grant != nullptr &&
+        std::ranges::find(session.luns, grant->lun_number) != session.luns.end())
       names.push_back(lun.record.name);
   }
   return names;

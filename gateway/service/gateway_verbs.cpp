@@ -147,7 +147,7 @@ Outcome<wire::CatalogBackupReply> catalog_backup(Parts& parts, const Call&,
     if (auto made = parts.catalog.backup_to(request.file()); !made) return made.error();
   wire::CatalogBackupReply reply;
   reply.set_file(request.file());
-  struct stat attributes{};
+  struct stat attributes {};
   if (!request.dry_run() && ::stat(request.file().c_str(), &attributes) == 0)
     reply.set_size(static_cast<std::uint64_t>(attributes.st_size));
   *reply.mutable_change() = change(request.dry_run(), true);

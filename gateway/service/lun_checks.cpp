@@ -15,10 +15,10 @@ constexpr std::string_view kMainStore = "main";
 
 Outcome<> check_capacity(std::string_view name, std::uint64_t capacity, std::uint32_t block) {
   if (capacity != 0 && capacity % block == 0) return {};
-  return failure(Errc::invalid_argument,
-                 fmt::format("LUN {}: {} bytes are not a whole number of blocks of {}", name,
-                             capacity, block),
-                 fmt::format("give a multiple of {}", block));
+  return failure(
+      Errc::invalid_argument,
+      fmt::format("LUN {}: {} bytes are not a whole number of blocks of {}", name, capacity, block),
+      fmt::format("give a multiple of {}", block));
 }
 
 Outcome<> check_thick(Parts& parts, const object::CreateOptions& options, std::string_view store) {
@@ -26,11 +26,11 @@ Outcome<> check_thick(Parts& parts, const object::CreateOptions& options, std::s
   if (!options.thick || where == nullptr) return {};
   auto space = where->space();
   if (!space || space->available >= options.capacity) return {};
-  return failure(Errc::no_space,
-                 fmt::format("store {} has {} free, a thick LUN {} needs {}", store,
-                             format_size(space->available), options.name,
-                             format_size(options.capacity)),
-                 "make it smaller, thin, or in another store");
+  return failure(
+      Errc::no_space,
+      fmt::format("store {} has {} free, a thick LUN {} needs {}", store,
+                  format_size(space->available), options.name, format_size(options.capacity)),
+      "make it smaller, thin, or in another store");
 }
 
 }  // namespace
@@ -104,8 +104,8 @@ Outcome<> check_no_sessions(Parts& parts, const object::LunView& lun) {
                    fmt::format("LUN {} is in use: session {} of host {} ({}) is logged in",
                                lun.record.name, session.identity.id, session.identity.host_name,
                                session.identity.initiator_port),
-                   "log out there, or caisson session drop " +
-                       std::to_string(session.identity.id) + " after revoking its access");
+                   "log out there, or caisson session drop " + std::to_string(session.identity.id) +
+                       " after revoking its access");
   }
   return {};
 }
@@ -125,10 +125,11 @@ Outcome<> check_host_right(Parts& parts, const Call& call, const object::LunView
   auto state = parts.access.state();
   const auto* grant = state->effective(lun.record.uuid, call.caller.host_id);
   if (grant != nullptr && !grant->read_only && allows(grant->allowed_verbs, right)) return {};
-  return failure(Errc::permission_denied,
-                 fmt::format("{} may not {} LUN {}", call.caller.name, right, lun.record.name),
-                 fmt::format("an administrator can allow it: caisson access grant {} HOST --allow {}",
-                             lun.record.name, right));
+  return failure(
+      Errc::permission_denied,
+      fmt::format("{} may not {} LUN {}", call.caller.name, right, lun.record.name),
+      fmt::format("an administrator can allow it: caisson access grant {} HOST --allow {}",
+                  lun.record.name, right));
 }
 
 }  // namespace caisson::service

@@ -150,7 +150,8 @@ Outcome<wire::LunReply> lun_adopt(Parts& parts, const Call&, const wire::LunAdop
   if (request.dry_run()) {
     auto known = parts.registry.find_by_file(*store, request.file());
     if (known && known->state == catalog::LunState::online)
-      return failure(Errc::in_use, fmt::format("{} is served as LUN {}", request.file(), known->record.name),
+      return failure(Errc::in_use,
+                     fmt::format("{} is served as LUN {}", request.file(), known->record.name),
                      "there is nothing to adopt");
     wire::LunReply reply;
     *reply.mutable_change() = change(true, true);
@@ -165,10 +166,9 @@ Outcome<wire::LunReply> lun_online(Parts& parts, const Call&,
   if (!lun) return lun.error();
   bool changed = lun->state != catalog::LunState::online;
   if (lun->state == catalog::LunState::failed && !request.accept_loss())
-    return failure(Errc::offline,
-                   fmt::format("LUN {} failed: {}", lun->record.name, lun->reason),
-                   "check the data on it; then caisson lun online " + lun->record.name +
-                       " --accept-loss");
+    return failure(
+        Errc::offline, fmt::format("LUN {} failed: {}", lun->record.name, lun->reason),
+        "check the data on it; then caisson lun online " + lun->record.name + " --accept-loss");
   if (request.dry_run() || !changed) return lun_reply(parts, *lun, request.dry_run(), changed);
   return changed_reply(parts, parts.registry.set_online(request.name(), request.accept_loss()));
 }

@@ -23,7 +23,7 @@ struct GatewayFacts {
   std::string io_engine;
   unsigned io_threads = 0;
   bool clean_start = true;
-  std::int64_t started_at = 0;  ///< seconds since the epoch
+  std::int64_t started_at = 0;                               ///< seconds since the epoch
   std::vector<std::pair<std::string, std::string>> portals;  ///< protocol, address
 };
 

@@ -31,10 +31,10 @@ Outcome<wire::StoreReply> store_add(Parts& parts, const Call&,
   record.import_allowed = request.import_allowed();
   if (auto name = checked_name("store", record.name); !name) return name.error();
   if (!record.location.starts_with('/'))
-    return failure(Errc::invalid_argument,
-                   fmt::format("store {}: '{}' is not an absolute path", record.name,
-                               record.location),
-                   "name the directory from the root on");
+    return failure(
+        Errc::invalid_argument,
+        fmt::format("store {}: '{}' is not an absolute path", record.name, record.location),
+        "name the directory from the root on");
   auto known = find_store(parts, record.name);
   bool changed = !(known && same(*known, record));
   if (changed && known)
