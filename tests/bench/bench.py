@@ -136,6 +136,27 @@ def table(result, workloads, targets):
                    f"{its['target_cpu_us_per_io']:>10.1f} {its['client_cpu_us_per_io']:>7.1f}   {ratio}")
 
 
+def marks(result, workloads, targets):
+    """What Caisson has to reach beside tgt in the same run: (what, bound, ratio of the
+    medians, whether the ratio must be at least the bound or else at most)."""
+    for peer in ("tgt", "tgt-tuned"):
+        for workload in workloads if {"caisson", peer} <= set(targets) else ():
+            ours, its = result[workload, "caisson"], result[workload, peer]
+            name = f"{workload.pattern} {workload.block >> 10} KiB depth {workload.depth} against {peer}"
+            if workload.depth > 1:
+                yield f"{name}: speed", 1.0, ours["iops"] / its["iops"], True
+            if workload.depth == 32:
+                yield (f"{name}: CPU per I/O", 0.7,
+                       ours["target_cpu_us_per_io"] / its["target_cpu_us_per_io"], False)
+
+
+def verdict(result, workloads, targets):
+    for what, bound, ratio, at_least in marks(result, workloads, targets):
+        met = ratio >= bound if at_least else ratio <= bound
+        sign = ">=" if at_least else "<="
+        yield f"  {'met   ' if met else 'MISSED'} {what}: x{ratio:.2f}, wanted {sign} {bound}"
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", type=pathlib.Path, help="folder of caissond, caisson and loadgen")
@@ -154,7 +175,7 @@ def parse_arguments():
     parser.add_argument("--smoke", action="store_true", help="does it run at all: peers alone, moments")
     options = parser.parse_args()
     if options.quick:
-        options.size, options.seconds, options.rounds = 1024, 0.7, 3
+        options.size, options.seconds, options.rounds = 1024, 0.5, 3
     if options.smoke:
         options.size, options.seconds, options.rounds, options.targets = 64, 0.1, 1, "tgt,nbdkit"
     options.size <<= 20
@@ -173,7 +194,9 @@ def main():
         runs = measure(options, served, workloads)
     print(f"{options.size >> 20} MiB files, cache {options.cache}, {options.rounds} interleaved rounds of "
           f"{options.seconds} s, one connection, medians")
-    print("\n".join(table(medians(runs), workloads, [one.name for one in served])))
+    result, targets = medians(runs), [one.name for one in served]
+    print("\n".join(table(result, workloads, targets)))
+    print("\n".join(["marks:", *verdict(result, workloads, targets)]))
     if options.results:
         options.results.mkdir(parents=True, exist_ok=True)
         path = options.results / time.strftime("%Y%m%d-%H%M%S.json")

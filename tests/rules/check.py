@@ -201,11 +201,12 @@ def main():
     parser.add_argument("--registered", help="file that CMake wrote: the sources of all tests")
     parser.add_argument("--only-registered", action="store_true")
     parser.add_argument("--programs", nargs="*", default=[], help="whose flags the manual must name")
+    parser.add_argument("--keys", help="program that prints the configuration keys, which it must name too")
     options = parser.parse_args()
     tree = Tree(options.root)
     registered = pathlib.Path(options.registered).read_text().split() if options.registered else None
     if options.programs:
-        check_manual(tree, options.programs, [])
+        check_manual(tree, options.programs, subprocess.check_output([options.keys], text=True).split())
     elif options.only_registered:
         check_registered(tree, registered)
     else:
