@@ -52,10 +52,9 @@ struct Config {
   std::chrono::milliseconds nop_interval{15000};
   std::chrono::milliseconds nop_timeout{15000};
   std::chrono::milliseconds drain_timeout{10000};
-  unsigned max_connections = 4096;
-  unsigned max_sessions = 2048;
+  unsigned max_connections = 8192;
   unsigned max_half_logins = 1024;
-  unsigned max_half_logins_per_address = 256;
+  unsigned max_half_logins_per_address = 512;
 
   std::vector<StoreConfig> stores;  ///< ascending by name
 
