@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/memory_object.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace caisson::tests {
+
+using block::BlockErrc;
+using block::IoOp;
+
+MemoryObject::MemoryObject(Setup setup)
+    : setup_(std::move(setup)),
+      identity_(std::make_shared<const object::Identity>(setup_.identity)),
+      bytes_(setup_.geometry.capacity),
+      mapped_(setup_.geometry.capacity / setup_.features.unmap_granularity) {}
+
+void MemoryObject::submit(block::IoRequest& request) {
+  seen_.push_back({request.op, request.offset, request.length, request.fua, request.may_unmap,
+                   request.context});
+  if (held_back_)
+    held_.push_back(&request);
+  else
+    request.finish(perform(request));
+}
+
+std::size_t MemoryObject::release() {
+  held_back_ = false;
+  std::size_t count = 0;
+  for (; !held_.empty(); ++count) {
+    auto* request = held_.front();
+    held_.pop_front();
+    request->finish(perform(*request));
+  }
+  return count;
+}
+
+Error MemoryObject::check(const block::IoRequest& request) const {
+  if (auto fault = faults_.find(request.op); fault != faults_.end()) return fault->second;
+  if (state_ == catalog::LunState::offline) return BlockErrc::offline;
+  if (request.op == IoOp::flush) return {};
+  const auto& geometry = setup_.geometry;
+  if (request.offset > geometry.capacity || request.length > geometry.capacity - request.offset)
+    return BlockErrc::out_of_range;
+  if (request.offset % geometry.logical_block != 0 || request.length % geometry.logical_block != 0)
+    return BlockErrc::misaligned;
+  if (changes_data(request.op) && (request.context.read_only || setup_.features.read_only))
+    return BlockErrc::write_protected;
+  auto data = request.op == IoOp::read || request.op == IoOp::write;
+  if (data && total_length(request.buffers) != request.length) return BlockErrc::misaligned;
+  return {};
+}
+
+Error MemoryObject::perform(block::IoRequest& request) {
+  if (auto error = check(request)) return error;
+  auto range = std::span(bytes_).subspan(request.op == IoOp::flush ? 0 : request.offset,
+                                         request.op == IoOp::flush ? 0 : request.length);
+  switch (request.op) {
+    case IoOp::read: scatter(request.buffers, 0, range); break;
+    case IoOp::write:
+      gather(range, request.buffers, 0);
+      mark(request.offset, request.length, true);
+      break;
+    case IoOp::unmap:
+    case IoOp::write_zeroes:
+      std::ranges::fill(range, std::byte{0});
+      mark(request.offset, request.length, request.op == IoOp::write_zeroes && !request.may_unmap);
+      break;
+    case IoOp::status: report(request); break;
+    case IoOp::flush: break;
+  }
+  return {};
+}
+
+void MemoryObject::mark(std::uint64_t offset, std::uint64_t length, bool allocated) {
+  std::uint64_t granule = setup_.features.unmap_granularity;
+  auto from = allocated ? offset / granule : (offset + granule - 1) / granule;
+  auto upto = allocated ? (offset + length + granule - 1) / granule : (offset + length) / granule;
+  for (auto i = from; i < upto && i < mapped_.size(); ++i) mapped_[i] = allocated;
+}
+
+void MemoryObject::report(block::IoRequest& request) {
+  std::uint64_t granule = setup_.features.unmap_granularity;
+  auto end = request.offset + request.length;
+  request.status_count = 0;
+  for (auto at = request.offset; at < end && request.status_count < request.status.size();) {
+    auto mapped = mapped_[at / granule];
+    auto upto = at / granule + 1;
+    while (upto * granule < end && mapped_[upto] == mapped) ++upto;
+    auto stop = std::min(end, upto * granule);
+    request.status[request.status_count++] = {at, stop - at, mapped};
+    at = stop;
+  }
+}
+
+Result<std::uint64_t> MemoryObject::allocated() {
+  return static_cast<std::uint64_t>(std::ranges::count(mapped_, true)) *
+         setup_.features.unmap_granularity;
+}
+
+void MemoryObject::subscribe(object::ObjectObserver& observer) {
+  std::lock_guard lock(observers_mutex_);
+  observers_.push_back(&observer);
+}
+
+void MemoryObject::unsubscribe(object::ObjectObserver& observer) {
+  std::lock_guard lock(observers_mutex_);
+  std::erase(observers_, &observer);
+}
+
+std::size_t MemoryObject::observers() const {
+  std::lock_guard lock(observers_mutex_);
+  return observers_.size();
+}
+
+void MemoryObject::announce(object::ObjectEvent event) {
+  std::lock_guard lock(observers_mutex_);
+  for (auto* observer : observers_) observer->on_object_event(event);
+}
+
+void MemoryObject::reset(std::function<void(Error)> done) {
+  announce(object::ObjectEvent::reset);
+  done({});
+}
+
+void MemoryObject::resize(std::uint64_t capacity) {
+  setup_.geometry.capacity = capacity;
+  bytes_.resize(capacity);
+  mapped_.resize(capacity / setup_.features.unmap_granularity);
+  announce(object::ObjectEvent::capacity_changed);
+}
+
+}  // namespace caisson::tests

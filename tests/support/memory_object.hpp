@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// A storage object in memory: what front ends are tested against when no file
+// is needed. Requests complete before submit returns, unless held.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "storage_object/object/storage_object.hpp"
+
+namespace caisson::tests {
+
+/// Everything but the constructor's arguments may be changed between requests.
+/// Requests come from one thread at a time; events and observers from any.
+class MemoryObject final : public object::StorageObject {
+ public:
+  struct Setup {
+    block::Geometry geometry{std::uint64_t{16} << 20, 512, 4096};
+    block::Features features{.unmap = true};
+    object::Identity identity{.name = "disk",
+                              .naa = "3000000000000001",
+                              .serial = "0000000000000001",
+                              .target_name = "iqn.2026-11.io.caisson:node:disk"};
+    catalog::CacheMode cache = catalog::CacheMode::writeback;
+  };
+
+  MemoryObject() : MemoryObject(Setup{}) {}
+  explicit MemoryObject(Setup setup);
+
+  block::Geometry geometry() const noexcept override { return setup_.geometry; }
+  block::Features features() const noexcept override { return setup_.features; }
+  void submit(block::IoRequest& request) override;
+  std::shared_ptr<const object::Identity> identity() const noexcept override { return identity_; }
+  catalog::CacheMode cache_mode() const noexcept override { return setup_.cache; }
+  catalog::LunState state() const noexcept override { return state_; }
+  object::Accounting accounting() const noexcept override { return {}; }
+  std::uint64_t config_id() const noexcept override { return 1; }
+  Result<std::uint64_t> allocated() override;
+  void subscribe(object::ObjectObserver& observer) override;
+  void unsubscribe(object::ObjectObserver& observer) override;
+  void reset(std::function<void(Error)> done) override;
+
+  Setup& setup() noexcept { return setup_; }
+  void set_state(catalog::LunState state) noexcept { state_ = state; }
+  /// Changes the capacity and says so.
+  void resize(std::uint64_t capacity);
+  void announce(object::ObjectEvent event);
+
+  /// Requests of this kind fail with it from now on.
+  void fail(block::IoOp op, block::BlockErrc code) { faults_[op] = code; }
+  /// Requests wait for release(), which performs them in order.
+  void hold() noexcept { held_back_ = true; }
+  std::size_t release();
+
+  std::vector<std::byte>& bytes() noexcept { return bytes_; }
+  std::size_t observers() const;
+
+  /// What the requests so far asked for, oldest first.
+  struct Seen {
+    block::IoOp op;
+    std::uint64_t offset, length;
+    bool fua, may_unmap;
+    block::IoContext context;
+  };
+  const std::vector<Seen>& seen() const noexcept { return seen_; }
+  void forget_seen() { seen_.clear(); }
+
+ private:
+  Error perform(block::IoRequest& request);
+  Error check(const block::IoRequest& request) const;
+  void report(block::IoRequest& request);
+  void mark(std::uint64_t offset, std::uint64_t length, bool allocated);
+
+  Setup setup_;
+  std::shared_ptr<const object::Identity> identity_;
+  std::atomic<catalog::LunState> state_ = catalog::LunState::online;
+  std::vector<std::byte> bytes_;
+  std::vector<bool> mapped_;  // per unmap granule
+  std::map<block::IoOp, block::BlockErrc> faults_;
+  bool held_back_ = false;
+  std::deque<block::IoRequest*> held_;
+  std::vector<Seen> seen_;
+  mutable std::mutex observers_mutex_;
+  std::vector<object::ObjectObserver*> observers_;
+};
+
+}  // namespace caisson::tests
