@@ -118,10 +118,11 @@ class Gateway:
 
     def __init__(self, bin_dir, directory, store=None, flags=()):
         self.bin = pathlib.Path(bin_dir).resolve()
-        self.state = pathlib.Path(directory) / "state"
-        self.store = pathlib.Path(store or pathlib.Path(directory) / "store")
+        directory = pathlib.Path(directory).resolve()
+        self.state = directory / "state"
+        self.store = pathlib.Path(store).resolve() if store else directory / "store"
         self.flags = list(flags)
-        self.log = pathlib.Path(directory) / "caissond.log"
+        self.log = directory / "caissond.log"
         self.process = None
         self.iscsi = None
         for path in (self.state, self.store):
