@@ -17,7 +17,8 @@ constexpr std::size_t kClasses = 9;  // 4 KiB … 1 MiB
 constexpr std::size_t kKeptBytesPerClass = std::size_t{8} << 20;
 
 std::size_t class_of(std::size_t capacity) {
-  return static_cast<std::size_t>(std::countr_zero(capacity)) - 12;
+  // The bound tells the optimiser what every caller has checked.
+  return std::min(static_cast<std::size_t>(std::countr_zero(capacity)) - 12, kClasses - 1);
 }
 
 class Pool {
