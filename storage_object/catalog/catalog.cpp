@@ -7,6 +7,7 @@
 #include "storage_object/catalog/files.hpp"
 #include "storage_object/catalog/migrations.hpp"
 #include "storage_object/catalog/sqlite.hpp"
+#include "storage_object/catalog/write_ahead_log.hpp"
 
 namespace caisson::catalog {
 namespace {
@@ -74,6 +75,7 @@ Outcome<std::unique_ptr<Catalog>> Catalog::open(CatalogOptions options) {
   if (!database) return database.error();
   catalog->database_ = database->release();
   if (auto set = configure(catalog->database_, path); !set) return set.error();
+  if (auto settled = settle_log(catalog->database_, path); !settled) return settled.error();
   if (auto whole = check_integrity(catalog->database_, path, Check::quick); !whole)
     return whole.error();
   auto keep_copy = [&](int version) {

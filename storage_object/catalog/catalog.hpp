@@ -73,7 +73,7 @@ class Catalog {
   /// and is passed on. `body` must not call the catalog itself (it holds its
   /// lock) and may run only once. After Errc::io_error or no_space from the
   /// commit itself the catalog stays usable and the change is undone; only a
-  /// power cut before the next success may still bring it back, whole.
+  /// restart before the next success may still bring it back, whole.
   Outcome<> change(const std::function<Outcome<>(Transaction&)>& body);
 
   Outcome<std::vector<StoreRecord>> stores();

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: Apache-2.0
+// The power goes while the catalog works. Whatever was committed is there
+// afterwards, and of the change under way all or nothing.
+//
+// CAISSON_SEED=N runs that seed alone; CAISSON_LONG=1 runs ten times as many.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <set>
+
+#include "storage_object/base/errc.hpp"
+#include "storage_object/catalog/catalog.hpp"
+#include "tests/support/sim_random.hpp"
+#include "tests/support/sim_sqlite_vfs.hpp"
+#include "tests/support/sim_store.hpp"
+
+namespace caisson::catalog {
+namespace {
+
+using tests::SimRandom;
+using tests::SimSqliteVfs;
+using tests::SimStore;
+
+class StoppedClock final : public Clock {
+ public:
+  Monotonic monotonic() const noexcept override { return {}; }
+  Wall wall() const noexcept override { return {}; }
+};
+const StoppedClock kClock;
+
+Outcome<std::unique_ptr<Catalog>> open_catalog(const SimSqliteVfs& vfs) {
+  return Catalog::open({.path = "catalog.db", .vfs = vfs.name(), .clock = &kClock});
+}
+
+/// What the catalog is expected to hold.
+struct Model {
+  std::map<std::string, LunRecord> luns;
+  std::map<std::uint64_t, HostRecord> hosts;
+  std::set<std::pair<std::string, std::uint64_t>> grants;  // LUN's name, host's id
+  std::vector<std::string> events;
+  std::string step;
+};
+
+Uuid uuid_from(SimRandom& random) {
+  Uuid uuid;
+  for (auto& byte : uuid.bytes) byte = static_cast<std::byte>(random.next());
+  return uuid;
+}
+
+std::string text_from(SimRandom& random, std::size_t longest) {
+  return std::string(random.below(longest + 1), static_cast<char>('a' + random.below(26)));
+}
+
+/// One change, decided by the seed alone, done to the model and, through a
+/// transaction, to the catalog.
+class Step {
+ public:
+  Step(std::uint64_t seed, int number, Model& model, Transaction* transaction)
+      : random_(seed * 1000003 + static_cast<std::uint64_t>(number)),
+        number_(number),
+        model_(model),
+        transaction_(transaction) {}
+
+  Outcome<> perform() {
+    model_.step = std::to_string(number_);
+    if (auto put = apply([&](auto& t) { return t.put_setting("step", model_.step); }); !put)
+      return put;
+    const auto parts = 1 + random_.below(4);
+    for (std::uint64_t i = 0; i < parts; ++i)
+      if (auto done = one_part(); !done) return done;
+    return {};
+  }
+
+ private:
+  template <class Call>
+  Outcome<> apply(Call call) {
+    return transaction_ != nullptr ? call(*transaction_) : Outcome<>();
+  }
+
+  Outcome<> one_part() {
+    switch (random_.below(6)) {
+      case 0:
+      case 1: return put_lun();
+      case 2: return erase_lun();
+      case 3: return put_host();
+      case 4: return add_grant();
+      default: return add_event();
+    }
+  }
+
+  Outcome<> put_lun() {
+    const auto name = "lun-" + std::to_string(random_.below(8));
+    auto [at, fresh] = model_.luns.try_emplace(name);
+    auto& lun = at->second;
+    if (fresh) lun.uuid = uuid_from(random_);
+    lun.name = name;
+    lun.store = "main";
+    lun.file = name + ".img";
+    lun.capacity = random_.next();
+    lun.reason = text_from(random_, 3000);
+    lun.resize.reset();
+    if (random_.chance(30)) lun.resize = ResizeIntent{random_.next(), random_.next()};
+    lun.snapshots.clear();
+    for (auto count = random_.below(6); count > 0; --count)
+      lun.snapshots.push_back({"s" + std::to_string(count), uuid_from(random_), 0});
+    return apply([&](auto& t) { return t.put_lun(lun); });
+  }
+
+  Outcome<> erase_lun() {
+    if (model_.luns.empty()) return {};
+    auto victim = std::next(model_.luns.begin(),
+                            static_cast<std::ptrdiff_t>(random_.below(model_.luns.size())));
+    const auto lun = victim->second;
+    model_.luns.erase(victim);
+    std::erase_if(model_.grants, [&](const auto& grant) { return grant.first == lun.name; });
+    return apply([&](auto& t) { return t.erase_lun(lun.uuid); });
+  }
+
+  Outcome<> put_host() {
+    const auto id = 1 + random_.below(4);
+    auto& host = model_.hosts[id];
+    host.id = id;
+    host.name = "host-" + std::to_string(id);
+    host.chap_secret = text_from(random_, 16);
+    host.iqns.clear();
+    for (auto count = random_.below(4); count > 0; --count)
+      host.iqns.push_back("iqn." + std::to_string(id) + ":" + std::to_string(count));
+    return apply([&](auto& t) -> Outcome<> {
+      auto put = t.put_host(host);
+      if (!put) return put.error();
+      return {};
+    });
+  }
+
+  Outcome<> add_grant() {
+    if (model_.luns.empty() || model_.hosts.empty()) return {};
+    const auto& lun = model_.luns.begin()->second;
+    const auto host = model_.hosts.rbegin()->first;
+    model_.grants.emplace(lun.name, host);
+    return apply([&](auto& t) { return t.put_grant({.lun = lun.uuid, .host = host}); });
+  }
+
+  Outcome<> add_event() {
+    const auto text = text_from(random_, random_.chance(20) ? 60000 : 300);
+    model_.events.push_back(text);
+    return apply([&](auto& t) -> Outcome<> {
+      auto added = t.add_event("kind", "object", "actor", text);
+      if (!added) return added.error();
+      return {};
+    });
+  }
+
+  SimRandom random_;
+  int number_;
+  Model& model_;
+  Transaction* transaction_;
+};
+
+/// The difference between the catalog and the model; empty if there is none.
+std::string difference(Catalog& catalog, const Model& model) {
+  auto luns = catalog.luns();
+  auto hosts = catalog.hosts();
+  auto grants = catalog.grants();
+  auto events = catalog.events_after(0, 100000);
+  auto step = catalog.setting("step");
+  if (!luns || !hosts || !grants || !events || !step) return "a query failed";
+  if (step->value_or("") != model.step) return "step " + step->value_or("none");
+  std::map<std::string, LunRecord> found_luns;
+  std::map<Uuid, std::string> names;
+  for (const auto& lun : *luns) found_luns[lun.name] = lun, names[lun.uuid] = lun.name;
+  if (found_luns != model.luns) return "LUNs";
+  std::map<std::uint64_t, HostRecord> found_hosts;
+  for (const auto& host : *hosts) found_hosts[host.id] = host;
+  if (found_hosts != model.hosts) return "hosts";
+  std::set<std::pair<std::string, std::uint64_t>> found_grants;
+  for (const auto& grant : *grants) found_grants.emplace(names[grant.lun], grant.host);
+  if (found_grants != model.grants) return "grants";
+  std::vector<std::string> texts;
+  for (const auto& event : *events) texts.push_back(event.text);
+  if (texts != model.events) return "events";
+  return {};
+}
+
+/// A catalog at work on a store until its steps or its power end.
+class Work {
+ public:
+  Work(std::uint64_t seed, SimStore& store) : seed_(seed), store_(store), vfs_(store) {}
+
+  /// `steps` changes; the catalog is closed and opened again on the way, which
+  /// empties its log into the database.
+  void perform(int steps) {
+    SimRandom random(seed_);
+    for (int number = 0; number < steps && !store_.is_cut(); ++number) {
+      if (!catalog_ || random.chance(8)) reopen();
+      if (!catalog_) return;
+      if (number == 0 && !add_store()) return;
+      change(number, random.chance(10));
+    }
+    if (random.chance(50)) catalog_.reset();
+  }
+
+  /// One of these is what a restart must find.
+  bool matches(Catalog& catalog, std::string& why) const {
+    why = difference(catalog, committed_);
+    if (why.empty()) return true;
+    return std::ranges::any_of(
+        in_doubt_, [&](const Model& doubtful) { return difference(catalog, doubtful).empty(); });
+  }
+  bool has_begun() const { return begun_; }
+  const Model& committed() const { return committed_; }
+
+ private:
+  void reopen() {
+    catalog_.reset();
+    auto opened = open_catalog(vfs_);
+    if (!opened) return;
+    catalog_ = std::move(*opened);
+    settle_doubt(*catalog_);
+  }
+
+  /// A restart decides what became of the changes that failed.
+  void settle_doubt(Catalog& catalog) {
+    for (auto& doubtful : in_doubt_)
+      if (difference(catalog, doubtful).empty()) {
+        committed_ = std::move(doubtful);
+        break;
+      }
+    if (!store_.is_cut()) in_doubt_.clear();
+  }
+
+  bool add_store() {
+    auto added = catalog_->change(
+        [](Transaction& t) { return t.put_store({.name = "main", .location = "/srv"}); });
+    begun_ = added.has_value();
+    return begun_;
+  }
+
+  void change(int number, bool take_back) {
+    Model next = committed_;
+    auto changed = catalog_->change([&](Transaction& t) -> Outcome<> {
+      if (auto done = Step(seed_, number, next, &t).perform(); !done) return done;
+      if (take_back) return failure(Errc::cancelled, "taken back");
+      return {};
+    });
+    if (changed) {
+      committed_ = std::move(next);
+      in_doubt_.clear();
+      return;
+    }
+    if (take_back && changed.error().code == Errc::cancelled) return;
+    // The model may lack the rest of a step that failed half-way.
+    next = committed_;
+    (void)Step(seed_, number, next, nullptr).perform();
+    in_doubt_.push_back(std::move(next));
+  }
+
+  std::uint64_t seed_;
+  SimStore& store_;
+  SimSqliteVfs vfs_;
+  std::unique_ptr<Catalog> catalog_;
+  Model committed_;
+  std::vector<Model> in_doubt_;  // after changes that failed since the last success
+  bool begun_ = false;
+};
+
+constexpr int kSteps = 40;
+
+/// A restart after the cut finds what it must, and can go on.
+void expect_recovered(const Work& work, SimStore& after) {
+  SimSqliteVfs vfs(after);
+  auto catalog = open_catalog(vfs);
+  ASSERT_TRUE(catalog) << catalog.error().message;
+  if (!work.has_begun()) return;
+  std::string why;
+  ASSERT_TRUE(work.matches(**catalog, why)) << "differs in " << why << " from what was committed";
+  auto changed = (*catalog)->change([](Transaction& t) { return t.put_setting("after", "cut"); });
+  ASSERT_TRUE(changed) << changed.error().message;
+  catalog->reset();
+  auto again = open_catalog(vfs);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(*(*again)->setting("after"), "cut");
+}
+
+class CatalogPowerCutTest : public ::testing::Test {
+ protected:
+  CatalogPowerCutTest() {
+    if (const char* one = std::getenv("CAISSON_SEED")) {
+      first_ = std::strtoull(one, nullptr, 0);
+      seeds_ = 1;
+    } else if (std::getenv("CAISSON_LONG") != nullptr) {
+      seeds_ *= 10;
+    }
+  }
+  template <class Body>
+  void for_each_seed(Body body) {
+    for (auto seed = first_; seed < first_ + seeds_ && !HasFatalFailure() && !HasNonfatalFailure();
+         ++seed) {
+      SCOPED_TRACE("again with CAISSON_SEED=" + std::to_string(seed));
+      body(seed);
+    }
+  }
+  /// Numbered operations of the seed's whole work.
+  static std::uint64_t operations(std::uint64_t seed) {
+    SimStore store;
+    Work work(seed, store);
+    work.perform(kSteps);
+    return store.operations();
+  }
+
+  std::uint64_t first_ = 1;
+  std::uint64_t seeds_ = 250;
+  static constexpr std::uint64_t kCutsOfOneMoment = 8;
+};
+
+TEST_F(CatalogPowerCutTest, CommittedChangesAreThereAndNoneIsHalf) {
+  for_each_seed([](std::uint64_t seed) {
+    SimRandom random(seed ^ 0xc07);
+    SimStore store;
+    store.cut_at(random.below(operations(seed)));
+    Work work(seed, store);
+    work.perform(kSteps);
+    for (std::uint64_t cut = 0; cut < kCutsOfOneMoment; ++cut) {
+      auto after = store.power_cut(random.next());
+      expect_recovered(work, *after);
+    }
+  });
+}
+
+TEST_F(CatalogPowerCutTest, CutsDuringRecoveryLoseNothingEither) {
+  for_each_seed([](std::uint64_t seed) {
+    SimRandom random(seed ^ 0x4ec);
+    SimStore store;
+    store.cut_at(random.below(operations(seed)));
+    Work work(seed, store);
+    work.perform(kSteps);
+    auto after = store.power_cut(random.next());
+    for (int again = 0; again < 4; ++again) {
+      after->cut_at(random.below(12));
+      {
+        SimSqliteVfs vfs(*after);
+        (void)open_catalog(vfs);
+      }
+      after = after->power_cut(random.next());
+    }
+    expect_recovered(work, *after);
+  });
+}
+
+TEST_F(CatalogPowerCutTest, FailedSyncsLoseNothingThatWasCommitted) {
+  for_each_seed([](std::uint64_t seed) {
+    SimRandom random(seed ^ 0x5c1);
+    SimStore store;
+    constexpr std::uint64_t kOpening = 40;  // let it be made first
+    store.inject({.op = tests::SimOp::sync,
+                  .skip = kOpening + random.below(60),
+                  .times = 1 + random.below(3),
+                  .error = EIO});
+    Work work(seed, store);
+    work.perform(kSteps);
+    for (std::uint64_t cut = 0; cut < kCutsOfOneMoment; ++cut) {
+      auto after = store.power_cut(random.next());
+      expect_recovered(work, *after);
+    }
+  });
+}
+
+TEST_F(CatalogPowerCutTest, WorkWithoutACutEndsAsTheModelSays) {
+  SimStore store;
+  Work work(first_, store);
+  work.perform(kSteps);
+  SimSqliteVfs vfs(store);
+  auto catalog = open_catalog(vfs);
+  ASSERT_TRUE(catalog);
+  EXPECT_EQ(difference(**catalog, work.committed()), "");
+  EXPECT_FALSE(work.committed().luns.empty());
+  EXPECT_FALSE(work.committed().events.empty());
+}
+
+}  // namespace
+}  // namespace caisson::catalog
