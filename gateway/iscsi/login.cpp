@@ -37,7 +37,30 @@ std::optional<std::string_view> value_of(const std::vector<TextPair>& pairs, std
   return found->value;
 }
 
+constexpr std::pair<LoginStatus, std::string_view> kStatusNames[] = {
+    {LoginStatus::success, "success"},
+    {LoginStatus::initiator_error, "initiator error"},
+    {LoginStatus::authentication_failure, "authentication failure"},
+    {LoginStatus::authorization_failure, "authorization failure"},
+    {LoginStatus::target_not_found, "not found"},
+    {LoginStatus::unsupported_version, "unsupported version"},
+    {LoginStatus::too_many_connections, "too many connections"},
+    {LoginStatus::missing_parameter, "missing parameter"},
+    {LoginStatus::session_type_unsupported, "session type not supported"},
+    {LoginStatus::session_does_not_exist, "session does not exist"},
+    {LoginStatus::invalid_during_login, "invalid during login"},
+    {LoginStatus::target_error, "target error"},
+    {LoginStatus::service_unavailable, "service unavailable"},
+    {LoginStatus::out_of_resources, "out of resources"},
+};
+
 }  // namespace
+
+std::string to_string(LoginStatus status) {
+  const auto* row =
+      std::ranges::find(kStatusNames, status, [](const auto& row) { return row.first; });
+  return fmt::format("{:04x} {}", static_cast<unsigned>(status), row->second);
+}
 
 Login::Login(const LoginContext& context) : context_(context), negotiation_(context.offer, false) {}
 

@@ -35,6 +35,9 @@ enum class LoginStatus : std::uint16_t {
   out_of_resources = 0x0302,
 };
 
+/// "0201 authentication failure".
+std::string to_string(LoginStatus status);
+
 /// What the login machine asks of the world around it.
 struct LoginContext {
   const scsi::TargetDirectory& directory;

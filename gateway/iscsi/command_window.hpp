@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// The numbers that say which commands a session takes now (RFC 7143 4.2.2.1).
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "gateway/iscsi/pdu.hpp"
+
+namespace caisson::iscsi {
+
+/// ExpCmdSN and MaxCmdSN. At most `size` commands are open at a time: the
+/// window closes by one for each open command and opens when it ends.
+class CommandWindow {
+ public:
+  CommandWindow(std::uint32_t first, std::uint32_t size) noexcept
+      : size_(size), expected_(first), max_(first + size - 1) {}
+
+  std::uint32_t size() const noexcept { return size_; }
+  std::uint32_t expected() const noexcept { return expected_; }
+  std::uint32_t max() const noexcept { return max_; }
+
+  /// expected() <= number <= max(), in serial arithmetic.
+  bool contains(std::uint32_t number) const noexcept {
+    return !serial_less(number, expected_) && !serial_less(max_, number);
+  }
+
+  /// The expected number was delivered.
+  void advance() noexcept {
+    ++expected_;
+    widen();
+  }
+  /// A delivered command stays open.
+  void opened() noexcept { ++open_; }
+  void closed() noexcept {
+    --open_;
+    widen();
+  }
+
+ private:
+  void widen() noexcept {
+    auto candidate = expected_ + (size_ - std::min(size_, open_)) - 1;
+    if (serial_less(max_, candidate)) max_ = candidate;
+  }
+
+  std::uint32_t size_;
+  std::uint32_t expected_;
+  std::uint32_t max_;
+  std::uint32_t open_ = 0;
+};
+
+}  // namespace caisson::iscsi

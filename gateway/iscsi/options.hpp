@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the daemon may set of the iSCSI target, with the brief's values.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "gateway/iscsi/parameters.hpp"
+
+namespace caisson {
+class IoThread;
+}
+namespace caisson::scsi {
+class TargetDirectory;
+class SessionRegistry;
+}  // namespace caisson::scsi
+
+namespace caisson::iscsi {
+
+/// An address to listen on, or that is listened on. IPv4 or IPv6 without
+/// brackets; port 0: any.
+struct Portal {
+  std::string address;
+  std::uint16_t port = 3260;
+
+  /// "ADDR:PORT", IPv6 in brackets.
+  std::string to_string() const;
+  bool operator==(const Portal&) const = default;
+};
+
+struct Timers {
+  std::chrono::milliseconds login{15'000};         ///< from accept to full feature phase
+  std::chrono::milliseconds nop_interval{15'000};  ///< silence before a NOP-In
+  std::chrono::milliseconds nop_timeout{15'000};   ///< more silence before the drop
+  std::chrono::milliseconds drain{10'000};         ///< stop(): for initiators to log out
+};
+
+/// Bounds on everything a peer can push.
+struct Limits {
+  std::size_t connections = 8192;
+  std::size_t connections_per_address = 4096;
+  /// Unfinished logins; beyond it the oldest of that address is closed.
+  std::size_t half_logins = 1024;
+  std::size_t half_logins_per_address = 512;
+  std::size_t login_text = 16384;  ///< bytes of one request over its continuations
+  std::uint32_t window = 128;      ///< commands a session may have open
+  std::uint32_t immediate = 32;    ///< immediate commands beside them
+  /// Data of open commands, unsent answers included. Above `session_bytes`
+  /// commands wait their turn; above the hard limits they end TASK SET FULL.
+  std::size_t session_bytes = std::size_t{64} << 20;
+  std::size_t session_bytes_hard = std::size_t{256} << 20;
+  std::size_t total_bytes = std::size_t{1} << 30;
+  std::size_t control_backlog = 512;  ///< unsent answers that carry no command's status
+  /// Answers to failed logins of one address: so many at once, then one in
+  /// each `failed_login_interval`.
+  std::size_t failed_login_burst = 10;
+  std::chrono::milliseconds failed_login_interval{1000};
+};
+
+struct ServerOptions {
+  std::vector<Portal> portals;
+  std::vector<IoThread*> threads;  ///< outlive the server
+  const scsi::TargetDirectory* directory = nullptr;
+  scsi::SessionRegistry* sessions = nullptr;
+  std::uint16_t portal_group = 1;  ///< target portal group tag
+  TargetOffer offer;
+  Timers timers;
+  Limits limits;
+};
+
+}  // namespace caisson::iscsi

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/iscsi/session.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "gateway/iscsi/connection.hpp"
+#include "storage_object/base/clock.hpp"
+#include "storage_object/base/errc.hpp"
+#include "storage_object/base/log.hpp"
+
+namespace caisson::iscsi {
+namespace {
+
+/// Where every numbered request has its CmdSN.
+std::uint32_t cmd_sn_of(const Bhs& bhs) noexcept { return header_cast<ScsiCommandBhs>(bhs).cmd_sn; }
+
+std::string initiator_port(const LoginResult& login) {
+  std::string isid;
+  for (auto b : login.isid) isid += fmt::format("{:02x}", std::to_integer<unsigned>(b));
+  return fmt::format("{},i,0x{}", login.initiator_name, isid);
+}
+
+std::vector<std::uint64_t> numbers_of(const std::vector<scsi::LunMapping>& units) {
+  std::vector<std::uint64_t> numbers;
+  for (const auto& unit : units) numbers.push_back(unit.number);
+  return numbers;
+}
+
+bool same_mapping(const scsi::LunMapping& a, const scsi::LunMapping& b) noexcept {
+  return a.number == b.number && a.unit == b.unit && a.read_only == b.read_only;
+}
+
+}  // namespace
+
+Session::Session(std::shared_ptr<ServerState> state, Connection& connection, LoginResult login,
+                 std::uint16_t tsih)
+    : state_(std::move(state)),
+      connection_(&connection),
+      shared_connection_(connection.weak_from_this()),
+      thread_(connection.thread()),
+      login_(std::move(login)),
+      tsih_(tsih),
+      window_(login_.cmd_sn, state_->options.limits.window),
+      table_(std::size_t{state_->options.limits.window} + state_->options.limits.immediate),
+      held_(state_->options.limits.window) {}
+
+Session::~Session() = default;
+
+void Session::open() {
+  auto& sessions = *state_->options.sessions;
+  id_ = sessions.next_id();
+  since_ =
+      std::chrono::duration_cast<std::chrono::seconds>(Clock::system().wall().time_since_epoch())
+          .count();
+  luns_ = numbers_of(login_.units);
+  identity_ = {.id = id_,
+               .host = login_.host.id,
+               .host_name = login_.host.name,
+               .initiator_port = initiator_port(login_),
+               .target_name = login_.target_name,
+               .relative_port = 1,
+               .portal_group = state_->options.portal_group,
+               .peer_address = connection_->peer()};
+  units_ = login_.units;
+  nexus_ = std::make_unique<scsi::Nexus>(identity_, std::move(login_.units));
+  sessions.add(id_, shared_from_this());
+  log::info("session {}: {} ({}) at {} logged in to {}", id_, login_.initiator_name,
+            login_.host.name, connection_->peer(), login_.target_name);
+  refresh();  // a grant may have changed between the login's question and now
+}
+
+void Session::abandon() {
+  connection_ = nullptr;
+  self_ = shared_from_this();
+  gone();
+}
+
+bool Session::takes(const Bhs& bhs) const noexcept {
+  if (logging_out_) return false;
+  const auto* spec = find_opcode(bhs.code());
+  if (!spec->numbered || bhs.immediate()) return true;
+  auto number = cmd_sn_of(bhs);
+  return window_.contains(number) &&
+         (number == window_.expected() || held_[number % window_.size()] == nullptr);
+}
+
+std::span<std::byte> Session::begin_pdu(const PduHeader& pdu, Error& error) {
+  auto& incoming = connection_->incoming();
+  incoming.command = nullptr;
+  incoming.ignored = !takes(pdu.bhs);
+  if (incoming.ignored) return {};
+  std::uint32_t length = pdu.bhs.data_segment_length;
+  switch (static_cast<Opcode>(pdu.bhs.code())) {
+    case Opcode::scsi_command: return nexus_ ? begin_command(pdu, error) : std::span<std::byte>{};
+    case Opcode::data_out: return begin_data_out(pdu);
+    case Opcode::nop_out:
+    case Opcode::text_request: incoming.body = Buffer(length); return incoming.body.span();
+    default: return {};
+  }
+}
+
+Result<std::span<std::byte>> Session::on_header(const PduHeader& pdu) {
+  Error error;
+  auto place = begin_pdu(pdu, error);
+  if (error) return error;
+  return place;
+}
+
+Result<> Session::on_pdu(const PduHeader& pdu, std::span<const std::byte> data, bool intact) {
+  if (pdu.bhs.data_segment_length == 0) {
+    Error error;
+    begin_pdu(pdu, error);
+    if (error) return error;
+  }
+  auto& incoming = connection_->incoming();
+  auto* command = std::exchange(incoming.command, nullptr);
+  if (incoming.ignored) return {};
+  if (pdu.bhs.code() == static_cast<std::uint8_t>(Opcode::data_out)) {
+    incoming.command = command;
+    data_out(pdu.bhs, intact);
+    return {};
+  }
+  if (!intact) {
+    if (command != nullptr) free(*command);
+    reject(pdu.bhs, RejectReason::data_digest_error);
+    return {};
+  }
+  if (!find_opcode(pdu.bhs.code())->numbered || pdu.bhs.immediate())
+    dispatch(pdu.bhs, data, command);
+  else if (cmd_sn_of(pdu.bhs) == window_.expected())
+    deliver(pdu.bhs, data, command);
+  else
+    hold(pdu.bhs, data, command);
+  return {};
+}
+
+void Session::hold(const Bhs& bhs, std::span<const std::byte> data, Command* command) {
+  if (command == nullptr) {
+    command = Command::acquire();
+    command->header = bhs;
+    command->task.data_out = Buffer(data.size());
+    if (!data.empty()) std::memcpy(command->task.data_out.data(), data.data(), data.size());
+  }
+  held_[cmd_sn_of(bhs) % window_.size()] = command;
+  ++held_count_;
+}
+
+Command* Session::take_held() noexcept {
+  if (held_count_ == 0) return nullptr;
+  auto* command = std::exchange(held_[window_.expected() % window_.size()], nullptr);
+  if (command != nullptr) --held_count_;
+  return command;
+}
+
+void Session::deliver(const Bhs& bhs, std::span<const std::byte> data, Command* command) {
+  window_.advance();
+  dispatch(bhs, data, command);
+  deliver_held();
+}
+
+void Session::deliver_held() {
+  while (connection_ != nullptr && !logging_out_) {
+    auto* next = take_held();
+    if (next == nullptr) return;
+    window_.advance();
+    if (next->aborted) {
+      free(*next);
+    } else if (next->header.code() == static_cast<std::uint8_t>(Opcode::scsi_command)) {
+      dispatch(next->header, {}, next);
+    } else {
+      connection_->incoming().body = std::move(next->task.data_out);
+      dispatch(next->header, connection_->incoming().body.span(), nullptr);
+      free(*next);
+    }
+  }
+}
+
+void Session::dispatch(const Bhs& bhs, std::span<const std::byte> data, Command* command) {
+  if (!nexus_ && !find_opcode(bhs.code())->discovery)
+    return reject(bhs, RejectReason::command_not_supported);
+  switch (static_cast<Opcode>(bhs.code())) {
+    case Opcode::scsi_command: return begin(*command);
+    case Opcode::nop_out: return nop_out(bhs, data);
+    case Opcode::text_request: return text(bhs, data);
+    case Opcode::task_management: return task_management(bhs);
+    case Opcode::logout_request: return logout(bhs);
+    case Opcode::snack: return reject(bhs, RejectReason::snack_rejected);
+    default: return reject(bhs, RejectReason::protocol_error);
+  }
+}
+
+void Session::connection_lost(const std::string& reason) {
+  if (connection_ == nullptr) return;
+  if (auto* arriving = std::exchange(connection_->incoming().command, nullptr);
+      arriving != nullptr && !arriving->tabled)
+    free(*arriving);
+  self_ = shared_from_this();
+  connection_ = nullptr;
+  functions_.clear();
+  while (!waiting_.empty()) waiting_.pop();
+  for (auto*& held : held_)
+    if (auto* command = std::exchange(held, nullptr)) free(*command);
+  held_count_ = 0;
+  for (auto* command : table_.all()) {
+    if (command->state == Command::State::executing)
+      command->aborted = true;
+    else
+      retire(*command);
+  }
+  log::info("session {}: {} at {} ended: {}", id_, login_.initiator_name,
+            login_.discovery ? "discovery" : login_.target_name, reason);
+  maybe_gone();
+}
+
+void Session::maybe_gone() {
+  if (connection_ == nullptr && executing_ == 0 && resets_ == 0 && self_) gone();
+}
+
+void Session::gone() {
+  auto self = std::exchange(self_, nullptr);
+  nexus_.reset();
+  if (!login_.discovery) {
+    if (id_ != 0) state_->options.sessions->remove(id_);
+    state_->remove(key(), *this);
+  }
+  state_->free_tsih(tsih_);
+  std::vector<std::function<void()>> callbacks;
+  {
+    std::lock_guard lock(mutex_);
+    gone_ = true;
+    callbacks.swap(on_gone_);
+  }
+  for (auto& callback : callbacks) callback();
+}
+
+void Session::replace(std::function<void()> gone) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!gone_) {
+      on_gone_.push_back(std::move(gone));
+      gone = nullptr;
+    }
+  }
+  if (gone) return gone();
+  drop("the initiator logged in again");
+}
+
+scsi::SessionView Session::view() const {
+  scsi::SessionView view;
+  view.identity = identity_;
+  view.transport = "iscsi";
+  view.since = since_;
+  view.commands = commands_.load(std::memory_order_relaxed);
+  view.bytes_in = bytes_in_.load(std::memory_order_relaxed);
+  view.bytes_out = bytes_out_.load(std::memory_order_relaxed);
+  std::lock_guard lock(mutex_);
+  view.luns = luns_;
+  return view;
+}
+
+void Session::drop(std::string reason) {
+  if (auto connection = shared_connection_.lock()) connection->drop(std::move(reason));
+}
+
+void Session::refresh() {
+  thread_.post([self = shared_from_this()] { self->apply_grants(); });
+}
+
+void Session::apply_grants() {
+  if (connection_ == nullptr || !nexus_) return;
+  auto admission = state_->options.directory->admit(login_.host.id, login_.target_name);
+  if (admission.verdict != scsi::Verdict::granted || admission.units.empty())
+    return connection_->end("the host's grant was withdrawn, or the target is not served now");
+  if (std::ranges::equal(admission.units, units_, same_mapping)) return;
+  units_ = admission.units;
+  {
+    std::lock_guard lock(mutex_);
+    luns_ = numbers_of(units_);
+  }
+  nexus_->remap(std::move(admission.units));
+}
+
+}  // namespace caisson::iscsi

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// An iSCSI session in the full feature phase: command numbering, data
+// transfer, task management. Lives on its connection's I/O thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "gateway/iscsi/command.hpp"
+#include "gateway/iscsi/command_table.hpp"
+#include "gateway/iscsi/command_window.hpp"
+#include "gateway/iscsi/login.hpp"
+#include "gateway/iscsi/pdu_parser.hpp"
+#include "gateway/iscsi/server_state.hpp"
+#include "gateway/scsi/nexus.hpp"
+
+namespace caisson::iscsi {
+
+class Connection;
+
+/// Ends when its connection does and no command is left in the termination.
+class Session final : public scsi::SessionHandle, public std::enable_shared_from_this<Session> {
+ public:
+  Session(std::shared_ptr<ServerState> state, Connection& connection, LoginResult login,
+          std::uint16_t tsih);
+  ~Session() override;
+
+  SessionKey key() const { return {login_.initiator_name, login_.isid, login_.target_name}; }
+  std::uint16_t tsih() const noexcept { return tsih_; }
+  bool discovery() const noexcept { return login_.discovery; }
+  const SessionParameters& parameters() const noexcept { return login_.parameters; }
+  const CommandWindow& window() const noexcept { return window_; }
+
+  /// The login came to nothing after all; instead of open().
+  void abandon();
+  /// Makes the nexus and shows the session to administrators.
+  void open();
+
+  // From the connection, on its thread.
+  Result<std::span<std::byte>> on_header(const PduHeader& pdu);
+  Result<> on_pdu(const PduHeader& pdu, std::span<const std::byte> data, bool intact);
+  /// The data of an answered command has left.
+  void on_sent(Command& command) noexcept;
+  void ping();
+  void announce(AsyncEvent event, std::chrono::milliseconds within);
+  void connection_lost(const std::string& reason);
+
+  /// Ends it and calls `gone`, on any thread, when nothing of it is left. From
+  /// any thread.
+  void replace(std::function<void()> gone);
+
+  // SessionHandle: from any thread.
+  scsi::SessionView view() const override;
+  void drop(std::string reason) override;
+  void refresh() override;
+
+ private:
+  struct PendingFunction {  // task management that waits for commands to end
+    TaskManagementBhs request{};
+    std::vector<const Command*> awaited;
+  };
+
+  // session.cpp: numbering and dispatch
+  bool takes(const Bhs& bhs) const noexcept;
+  std::span<std::byte> begin_pdu(const PduHeader& pdu, Error& error);
+  void deliver(const Bhs& bhs, std::span<const std::byte> data, Command* command);
+  void dispatch(const Bhs& bhs, std::span<const std::byte> data, Command* command);
+  void hold(const Bhs& bhs, std::span<const std::byte> data, Command* command);
+  Command* take_held() noexcept;
+  void deliver_held();
+  void apply_grants();
+  void gone();
+  void maybe_gone();
+
+  // session_commands.cpp: SCSI commands
+  std::span<std::byte> begin_command(const PduHeader& pdu, Error& error);
+  Error read_ahs(Command& command, std::span<const std::byte> ahs);
+  std::span<std::byte> place_immediate(Command& command, std::uint32_t length);
+  void begin(Command& command);
+  void plan(Command& command);
+  void advance(Command& command);
+  void schedule(Command& command);
+  bool reserve(Command& command);
+  void charge(Command& command, std::size_t bytes) noexcept;
+  void execute(Command& command);
+  static void completed(scsi::Task& task) noexcept;
+  void on_complete(Command& command);
+  void fail(Command& command, const scsi::Sense& sense) noexcept;
+  void retire(Command& command) noexcept;
+  void free(Command& command) noexcept;
+  void wake_waiting();
+  Command* find_command(std::uint32_t tag) const noexcept;
+  /// One thread writes a counter, so no locked instruction is needed.
+  static void count(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept {
+    counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+
+  // session_data.cpp: data-out and answers
+  std::span<std::byte> begin_data_out(const PduHeader& pdu);
+  void data_out(const Bhs& bhs, bool intact);
+  scsi::Sense check_unsolicited(Command& command, const DataOutBhs& data) const noexcept;
+  scsi::Sense check_burst(const Burst& burst, const DataOutBhs& data) const noexcept;
+  void request_data(Command& command);
+  void respond(Command& command);
+  void send_data_in(Command& command, std::uint32_t length, std::byte residual_flags,
+                    std::uint32_t residual, bool with_status);
+  void send_response(Command& command, std::byte residual_flags, std::uint32_t residual,
+                     bool after_data);
+
+  // session_control.cpp: pings, text, logout, rejects
+  void nop_out(const Bhs& bhs, std::span<const std::byte> data);
+  void text(const Bhs& bhs, std::span<const std::byte> data);
+  void send_text(std::uint32_t tag);
+  std::string answer_text(const std::vector<TextPair>& pairs);
+  std::string list_targets(std::string_view which) const;
+  void logout(const Bhs& bhs);
+  void finish_logout();
+  void reject(const Bhs& offender, RejectReason reason);
+
+  // session_tasks.cpp: task management
+  void task_management(const Bhs& bhs);
+  TaskFunctionResponse abort_one(PendingFunction& function);
+  TaskFunctionResponse plug(std::uint32_t number, std::uint32_t before);
+  void abort_set(PendingFunction& function);
+  void abort(Command& command, PendingFunction& function);
+  void progress_functions();
+  void perform(PendingFunction function);
+  void answer_function(const TaskManagementBhs& request, TaskFunctionResponse response);
+
+  std::shared_ptr<ServerState> state_;
+  Connection* connection_;  ///< nullptr once it is lost
+  const std::weak_ptr<Connection> shared_connection_;
+  IoThread& thread_;
+  LoginResult login_;
+  const std::uint16_t tsih_;
+  std::uint64_t id_ = 0;
+  scsi::NexusIdentity identity_;
+  std::vector<scsi::LunMapping> units_;  ///< as the nexus has them
+  std::unique_ptr<scsi::Nexus> nexus_;   ///< none in discovery
+  CommandWindow window_;
+  CommandTable table_;
+  std::vector<Command*> held_;  ///< ahead of ExpCmdSN, by CmdSN modulo the window
+  std::size_t held_count_ = 0;
+  CommandList waiting_;
+  std::vector<PendingFunction> functions_;
+  std::size_t bytes_ = 0;  ///< charged to this session
+  std::size_t executing_ = 0;
+  std::size_t immediate_ = 0;  ///< open immediate commands
+  std::size_t resets_ = 0;     ///< in the termination
+  Bhs logout_{};
+  bool logging_out_ = false;
+  bool waking_ = false;
+  bool complained_ = false;        ///< an unknown transfer tag was logged
+  std::string text_in_;            ///< a text request that continues
+  std::string text_out_;           ///< a text response that continues
+  std::shared_ptr<Session> self_;  ///< while ended and not gone
+
+  std::atomic<std::uint64_t> commands_ = 0, bytes_in_ = 0, bytes_out_ = 0;
+  std::int64_t since_ = 0;
+  mutable std::mutex mutex_;  ///< guards luns_, gone_, on_gone_
+  std::vector<std::uint64_t> luns_;
+  bool gone_ = false;
+  std::vector<std::function<void()>> on_gone_;
+};
+
+}  // namespace caisson::iscsi

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rest of a session: pings, text, logout, asynchronous messages, rejects.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "gateway/iscsi/connection.hpp"
+#include "gateway/iscsi/session.hpp"
+#include "storage_object/base/log.hpp"
+
+namespace caisson::iscsi {
+namespace {
+
+enum class LogoutReason : std::uint8_t { close_session = 0, close_connection = 1, recovery = 2 };
+enum class LogoutResponse : std::uint8_t { closed = 0, no_such_cid = 1, no_recovery = 2 };
+
+/// Data of its own for a PDU.
+void attach(OutPdu& pdu, std::span<const std::byte> data) {
+  if (data.empty()) return;
+  pdu.owned = Buffer(data.size());
+  std::memcpy(pdu.owned.data(), data.data(), data.size());
+  pdu.data = pdu.owned.data();
+  pdu.data_length = static_cast<std::uint32_t>(data.size());
+}
+
+OutPdu& control_pdu() {
+  auto& pdu = SendQueue::make();
+  pdu.control = true;
+  return pdu;
+}
+
+bool any_address(const std::string& address) { return address == "0.0.0.0" || address == "::"; }
+
+}  // namespace
+
+void Session::nop_out(const Bhs& bhs, std::span<const std::byte> data) {
+  if (bhs.initiator_task_tag == kNoTag) return;  // the answer to our ping, or no answer wanted
+  auto header = make_header<NopInBhs>(Opcode::nop_in);
+  header.initiator_task_tag = bhs.initiator_task_tag;
+  header.target_transfer_tag = kNoTag;
+  auto& pdu = control_pdu();
+  pdu.owned = std::move(connection_->incoming().body);
+  pdu.data = pdu.owned.data();
+  pdu.data_length = std::min<std::uint32_t>(static_cast<std::uint32_t>(data.size()),
+                                            login_.parameters.peer_max_recv);
+  connection_->send(pdu, header, true);
+}
+
+void Session::ping() {
+  auto header = make_header<NopInBhs>(Opcode::nop_in);
+  header.initiator_task_tag = kNoTag;
+  header.target_transfer_tag = 0;
+  connection_->send(control_pdu(), header, false);
+}
+
+void Session::announce(AsyncEvent event, std::chrono::milliseconds within) {
+  auto header = make_header<AsyncMessageBhs>(Opcode::async_message);
+  header.initiator_task_tag = kNoTag;
+  header.event = event;
+  header.parameter_3 =
+      static_cast<std::uint16_t>(std::chrono::ceil<std::chrono::seconds>(within).count());
+  connection_->send(control_pdu(), header, true);
+}
+
+void Session::reject(const Bhs& offender, RejectReason reason) {
+  auto header = make_header<RejectBhs>(Opcode::reject);
+  header.reason = reason;
+  header.initiator_task_tag = kNoTag;
+  auto& pdu = control_pdu();
+  store(std::span(pdu.small), offender);
+  pdu.data = pdu.small.data();
+  pdu.data_length = kBhsLength;
+  log::info("session {}: {} of {} rejected, reason {:#04x}", id_, opcode_name(offender.code()),
+            connection_->peer(), static_cast<unsigned>(reason));
+  connection_->send(pdu, header, true);
+}
+
+void Session::text(const Bhs& bhs, std::span<const std::byte> data) {
+  auto request = header_cast<TextRequestBhs>(bhs);
+  std::string_view piece(reinterpret_cast<const char*>(data.data()), data.size());
+  if (request.target_transfer_tag == kNoTag) text_out_.clear();
+  if (text_in_.size() + piece.size() > state_->options.limits.login_text) {
+    text_in_.clear();
+    return reject(bhs, RejectReason::negotiation_reset);
+  }
+  text_in_.append(piece);
+  if ((request.flags & kContinueBit) != std::byte{0}) {
+    auto header = make_header<TextResponseBhs>(Opcode::text_response, std::byte{0});
+    header.initiator_task_tag = request.initiator_task_tag;
+    header.target_transfer_tag = 1;
+    connection_->send(control_pdu(), header, true);
+    return;
+  }
+  auto whole = std::exchange(text_in_, {});
+  if (!whole.empty()) {
+    auto pairs = parse_text(whole);
+    if (!pairs) return reject(bhs, RejectReason::protocol_error);
+    text_out_ = answer_text(*pairs);
+  }
+  send_text(request.initiator_task_tag);
+}
+
+/// The next piece of text_out_ that fits; the initiator asks for the rest.
+void Session::send_text(std::uint32_t tag) {
+  auto length = std::min<std::size_t>(text_out_.size(), login_.parameters.peer_max_recv);
+  bool last = length == text_out_.size();
+  auto header =
+      make_header<TextResponseBhs>(Opcode::text_response, last ? kFinalBit : kContinueBit);
+  header.initiator_task_tag = tag;
+  header.target_transfer_tag = last ? kNoTag : 1;
+  auto& pdu = control_pdu();
+  attach(pdu, std::as_bytes(std::span(text_out_).first(length)));
+  text_out_.erase(0, length);
+  connection_->send(pdu, header, true);
+}
+
+std::string Session::answer_text(const std::vector<TextPair>& pairs) {
+  std::string answer;
+  Negotiation negotiation(state_->options.offer, login_.discovery);
+  for (const auto& pair : pairs) {
+    if (pair.key == "SendTargets") {
+      answer += list_targets(pair.value);
+      continue;
+    }
+    if (!negotiation.take(pair.key, pair.value, Stage::full_feature, answer))
+      append_text(answer, pair.key, "Reject");
+    else if (pair.key == "MaxRecvDataSegmentLength")
+      login_.parameters.peer_max_recv = negotiation.result().peer_max_recv;
+  }
+  return answer;
+}
+
+/// RFC 7143 appendix C: "All" in discovery, a name, or nothing for the
+/// session's own target. Only what this host may log in to.
+std::string Session::list_targets(std::string_view which) const {
+  auto own = std::string_view(login_.target_name);
+  std::string text;
+  auto local = connection_->local();
+  for (const auto& name : state_->options.directory->targets(login_.host.id)) {
+    bool asked = which == "All" ? login_.discovery : which.empty() ? name == own : name == which;
+    if (!asked) continue;
+    append_text(text, "TargetName", name);
+    for (const auto& portal : state_->bound) {
+      bool any = any_address(portal.address);
+      bool reaches = !any || portal.port == local.port;
+      if (!reaches) continue;
+      if (any && (portal.address == "::") != (local.address.find(':') != std::string::npos))
+        continue;
+      Portal shown{any ? local.address : portal.address, portal.port};
+      append_text(text, "TargetAddress",
+                  fmt::format("{},{}", shown.to_string(), state_->options.portal_group));
+    }
+  }
+  return text;
+}
+
+void Session::logout(const Bhs& bhs) {
+  auto request = header_cast<LogoutRequestBhs>(bhs);
+  auto reason = static_cast<LogoutReason>(std::to_integer<unsigned>(request.reason) & 0x7f);
+  bool other = reason == LogoutReason::close_connection && request.cid != login_.cid;
+  if (other || reason >= LogoutReason::recovery) {
+    auto header = make_header<LogoutResponseBhs>(Opcode::logout_response);
+    header.initiator_task_tag = request.initiator_task_tag;
+    header.response = static_cast<std::uint8_t>(other ? LogoutResponse::no_such_cid
+                                                      : LogoutResponse::no_recovery);
+    connection_->send(control_pdu(), header, true);
+    return;
+  }
+  logging_out_ = true;
+  logout_ = bhs;
+  functions_.clear();
+  while (!waiting_.empty()) waiting_.pop();
+  for (auto* command : table_.all()) {
+    if (command->state == Command::State::executing)
+      command->aborted = true;
+    else
+      retire(*command);
+  }
+  if (executing_ == 0) finish_logout();
+}
+
+void Session::finish_logout() {
+  auto header = make_header<LogoutResponseBhs>(Opcode::logout_response);
+  header.initiator_task_tag = logout_.initiator_task_tag;
+  header.time_to_wait = static_cast<std::uint16_t>(login_.parameters.time_to_wait);
+  connection_->send(control_pdu(), header, true);
+  connection_->finish("logged out");
+}
+
+}  // namespace caisson::iscsi
