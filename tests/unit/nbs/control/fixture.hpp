@@ -38,7 +38,7 @@ struct SeenCall {
   std::function<void(ControlReply)> done;
 };
 
-/// Answers everything with an empty message, or, while held, keeps calls until
+/// Answers everything with one message or by a script, or, while held, keeps calls until
 /// the test answers them.
 class FakeService final : public ControlService {
  public:
@@ -52,11 +52,14 @@ class FakeService final : public ControlService {
       arrived_.notify_all();
       return;
     }
+    last_request_ = request;
     lock.unlock();
-    done(ControlReply::success(answer_));
+    done(script_ ? script_(opcode, request, progress) : ControlReply::success(answer_));
   }
 
   void hold() { hold_ = true; }
+  using Script = std::function<ControlReply(const wire::Opcode&, const std::string&, Progress&)>;
+  void answer_by(Script script) { script_ = std::move(script); }
   void answer_with(std::string bytes) { answer_ = std::move(bytes); }
 
   /// Waits for the next call of a held service.
@@ -71,6 +74,10 @@ class FakeService final : public ControlService {
     std::lock_guard lock(mutex_);
     return count_;
   }
+  std::string last_request() {
+    std::lock_guard lock(mutex_);
+    return last_request_;
+  }
   Caller last_caller() {
     std::lock_guard lock(mutex_);
     return last_caller_;
@@ -82,6 +89,8 @@ class FakeService final : public ControlService {
   std::deque<SeenCall> held_;
   std::atomic<bool> hold_{false};
   std::string answer_;
+  std::string last_request_;
+  Script script_;
   std::size_t count_ = 0;
   Caller last_caller_;
 };
