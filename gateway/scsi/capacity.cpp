@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// READ CAPACITY and GET LBA STATUS (SBC-3 5.15, 5.16, 5.5).
+// READ CAPACITY, READ DEFECT DATA and GET LBA STATUS (SBC-3 5.15, 5.16, 5.19,
+// 5.20, 5.5).
 #include <algorithm>
 #include <bit>
 #include <limits>
@@ -93,7 +94,7 @@ bool plan_read_capacity_10(Command&, DataPlan& plan) {
 }
 
 void run_read_capacity_10(Command& command) {
-  auto geometry = command.object().geometry();
+  const auto& geometry = command.geometry();
   auto last = static_cast<std::uint32_t>(std::min<std::uint64_t>(last_lba(geometry), kMax32));
   command.answer(bytes_of(wire::Capacity10{last, geometry.logical_block}),
                  sizeof(wire::Capacity10));
@@ -105,7 +106,7 @@ bool plan_read_capacity_16(Command& command, DataPlan& plan) {
 }
 
 void run_read_capacity_16(Command& command) {
-  auto geometry = command.object().geometry();
+  const auto& geometry = command.geometry();
   wire::Capacity16 data{};
   data.last_lba = last_lba(geometry);
   data.block_length = geometry.logical_block;
@@ -113,6 +114,24 @@ void run_read_capacity_16(Command& command) {
       std::countr_zero(std::max(geometry.physical_block / geometry.logical_block, 1u)));
   if (command.object().features().unmap) data.provisioning = wire::kLbpme | wire::kCapacityLbprz;
   command.answer(bytes_of(data), command.task().planned);
+}
+
+bool plan_read_defect_data(Command& command, DataPlan& plan) {
+  plan.direction = Direction::in;
+  plan.length = command.spec().length == 10 ? std::uint32_t{command.cdb<wire::Cdb10>().length}
+                                            : std::uint32_t{command.cdb<wire::Cdb12>().length};
+  return true;
+}
+
+/// Both lists are empty, in whatever format: files have no defects of their own.
+void run_read_defect_data(Command& command) {
+  auto ten = command.spec().length == 10;
+  auto selection = std::to_integer<std::uint8_t>(command.task().cdb[ten ? 2 : 1]);
+  auto format = static_cast<std::uint8_t>(selection & wire::kDefectSelection);
+  if (ten)
+    command.answer(bytes_of(wire::DefectHeader10{0, format, 0}), command.task().planned);
+  else
+    command.answer(bytes_of(wire::DefectHeader12{0, format, 0, 0}), command.task().planned);
 }
 
 bool plan_get_lba_status(Command& command, DataPlan& plan) {
@@ -125,7 +144,7 @@ bool plan_get_lba_status(Command& command, DataPlan& plan) {
 void run_get_lba_status(Command& command) {
   auto& task = command.task();
   if (!in_range(command, task.lba, 1)) return command.finish();  // shrunk since prepare()
-  auto geometry = command.object().geometry();
+  const auto& geometry = command.geometry();
   auto offset = task.lba * geometry.logical_block;
   if (!command.object().features().unmap) {  // fully provisioned: all is mapped
     StatusExtent all{offset, geometry.capacity - offset, true};

@@ -54,7 +54,7 @@ struct CommandSpec {
 /// Ascending by opcode, then action.
 std::span<const CommandSpec> command_table() noexcept;
 
-/// The rows of one opcode; empty: not implemented.
+/// The rows of one opcode; empty: unknown here.
 std::span<const CommandSpec> rows_of(std::uint8_t opcode) noexcept;
 
 /// The row a CDB selects among those an object with these features has.
@@ -70,7 +70,9 @@ constexpr bool available(const CommandSpec& spec, const block::Features& feature
 class Command {
  public:
   Command(Nexus& nexus, Task& task, Nexus::Slot* slot) noexcept
-      : nexus_(nexus), task_(task), slot_(slot) {}
+      : nexus_(nexus), task_(task), slot_(slot) {
+    if (slot != nullptr) geometry_ = slot->mapping.unit->object().geometry();
+  }
 
   Task& task() const noexcept { return task_; }
   const CommandSpec& spec() const noexcept { return *task_.command; }
@@ -79,6 +81,9 @@ class Command {
   /// False only in rows that are allowed kWithoutUnit.
   bool has_unit() const noexcept { return slot_ != nullptr; }
   const LunMapping& mapping() const noexcept { return slot_->mapping; }
+  Nexus::Slot& slot() const noexcept { return *slot_; }
+  /// As it was when this phase of the command began.
+  const block::Geometry& geometry() const noexcept { return geometry_; }
   LogicalUnit& unit() const noexcept { return *slot_->mapping.unit; }
   object::StorageObject& object() const noexcept { return unit().object(); }
   bool write_protected() const noexcept;
@@ -113,6 +118,7 @@ class Command {
   Nexus& nexus_;
   Task& task_;
   Nexus::Slot* slot_;
+  block::Geometry geometry_;
 };
 
 }  // namespace caisson::scsi

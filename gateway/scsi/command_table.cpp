@@ -52,6 +52,7 @@ constexpr CommandSpec kCommands[] = {
     {0x2f, kNone, 10, D::out,  read,  kNever,        kAny,        usage("2F 16 FF FF FF FF 00 FF FF 00"),             plan_verify,            run_verify,             "VERIFY(10)",                     kLong},
     {0x34, kNone, 10, D::none, read,  kNever,        kAny,        usage("34 02 FF FF FF FF 00 FF FF 00"),             plan_prefetch,          run_prefetch,           "PRE-FETCH(10)",                  kQuick},
     {0x35, kNone, 10, D::none, read,  kNever,        kAny,        usage("35 06 FF FF FF FF 00 FF FF 00"),             plan_synchronize_cache, run_synchronize_cache,  "SYNCHRONIZE CACHE(10)",          kSync},
+    {0x37, kNone, 10, D::in,   none,  kNever,        kAny,        usage("37 00 1F 00 00 00 00 FF FF 00"),             plan_read_defect_data,  run_read_defect_data,   "READ DEFECT DATA(10)",           kQuick},
     {0x41, kNone, 10, D::out,  write, kNever,        kAny,        usage("41 08 FF FF FF FF 00 FF FF 00"),             plan_write_same,        run_write_same,         "WRITE SAME(10)",                 kLong},
     {0x42, kNone, 10, D::out,  write, kNever,        Need::unmap, usage("42 00 00 00 00 00 00 FF FF 00"),             plan_unmap,             run_unmap,              "UNMAP",                          kLong},
     {0x5a, kNone, 10, D::in,   none,  kWhenOffline,  kAny,        usage("5A 18 FF FF 00 00 00 FF FF 00"),             plan_mode_sense,        run_mode_sense,         "MODE SENSE(10)",                 kQuick},
@@ -70,6 +71,7 @@ constexpr CommandSpec kCommands[] = {
     {0xaa, kNone, 12, D::out,  write, kNever,        kAny,        usage("AA 1A FF FF FF FF FF FF FF FF 00 00"),       plan_write,             run_write,              "WRITE(12)",                      kIo},
     {0xae, kNone, 12, D::out,  write, kNever,        kAny,        usage("AE 16 FF FF FF FF FF FF FF FF 00 00"),       plan_write_and_verify,  run_write_and_verify,   "WRITE AND VERIFY(12)",           kSync},
     {0xaf, kNone, 12, D::out,  read,  kNever,        kAny,        usage("AF 16 FF FF FF FF FF FF FF FF 00 00"),       plan_verify,            run_verify,             "VERIFY(12)",                     kLong},
+    {0xb7, kNone, 12, D::in,   none,  kNever,        kAny,        usage("B7 1F FF FF FF FF FF FF FF FF 00 00"),       plan_read_defect_data,  run_read_defect_data,   "READ DEFECT DATA(12)",           kQuick},
 };
 // clang-format on
 

@@ -44,7 +44,7 @@ std::uint16_t length_field(const CommandSpec& spec) noexcept {
 }
 
 bool in_range(const Command& command, std::uint64_t lba, std::uint64_t blocks) noexcept {
-  auto geometry = command.object().geometry();
+  const auto& geometry = command.geometry();
   auto capacity = geometry.capacity / geometry.logical_block;
   if (lba <= capacity && blocks <= capacity - lba) return true;
   auto sense = kLbaOutOfRange;
@@ -66,7 +66,7 @@ bool plan_transfer(Command& command, Extent& extent) noexcept {
 }
 
 std::uint32_t logical_block(const Command& command) noexcept {
-  return command.object().geometry().logical_block;
+  return command.geometry().logical_block;
 }
 
 }  // namespace caisson::scsi

@@ -31,6 +31,9 @@ void run_read_capacity_10(Command& command);
 bool plan_read_capacity_16(Command& command, DataPlan& plan);
 void run_read_capacity_16(Command& command);
 
+bool plan_read_defect_data(Command& command, DataPlan& plan);
+void run_read_defect_data(Command& command);
+
 bool plan_get_lba_status(Command& command, DataPlan& plan);
 void run_get_lba_status(Command& command);
 

@@ -87,7 +87,7 @@ bool selects(const ModeRequest& request, const ModePage& page) {
 }
 
 void write_block_descriptor(const Command& command, bool long_lba, Reply& reply) {
-  auto geometry = command.object().geometry();
+  const auto& geometry = command.geometry();
   auto blocks = geometry.capacity / geometry.logical_block;
   if (long_lba) {
     reply.put(wire::LongBlockDescriptor{blocks, 0, geometry.logical_block});

@@ -166,7 +166,7 @@ Nexus::Slot* Nexus::find(std::uint64_t lun_field) const noexcept {
 
 Nexus::Slot& Nexus::slot_for(const LunMapping& mapping, std::uint32_t attentions) {
   auto* slot = slots_.load(std::memory_order_relaxed);
-  while (slot != nullptr && slot->unit.load(std::memory_order_relaxed) != nullptr)
+  while (slot != nullptr && !(slot->retired() && slot->idle()))
     slot = slot->next.load(std::memory_order_relaxed);
   auto fresh = slot == nullptr;
   if (fresh) slot = new Slot;
@@ -189,7 +189,7 @@ void Nexus::release_unmapped(const std::vector<LunMapping>& kept) {
     if (std::ranges::any_of(kept, same)) return false;
     slot->mapping.unit->detach(*this);
     slot->unit.store(nullptr, std::memory_order_release);
-    slot->mapping.unit.reset();
+    if (slot->idle()) slot->mapping.unit.reset();
     return true;
   });
 }

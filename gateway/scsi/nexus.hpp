@@ -61,6 +61,7 @@ class Nexus {
 
  private:
   friend class Command;
+  friend struct Task::Work;
 
   /// One logical unit in this nexus. Slots are only ever appended, and reused
   /// after a remap, so that raise() walks them without a lock.
@@ -68,7 +69,17 @@ class Nexus {
     std::atomic<const LogicalUnit*> unit = nullptr;  ///< nullptr: free
     std::atomic<std::uint32_t> attentions = 0;
     std::atomic<Slot*> next = nullptr;
-    LunMapping mapping;  ///< read on the nexus' own thread only
+
+    // The nexus' own thread only. The unit stays until the last request on it
+    // has ended, without a shared count touched per command.
+    LunMapping mapping;
+    std::uint32_t in_flight = 0;
+
+    bool idle() const noexcept { return in_flight == 0; }
+    bool retired() const noexcept { return unit.load(std::memory_order_relaxed) == nullptr; }
+    void request_ended() noexcept {
+      if (--in_flight == 0 && retired()) mapping.unit.reset();
+    }
   };
 
   Slot* find(std::uint64_t lun_field) const noexcept;

@@ -70,7 +70,7 @@ bool has_data_out(const Command& command, const Extent& extent) {
 
 /// 0 blocks reaches to the end; either way there is a limit (VPD B0).
 bool plan_length(Command& command, Extent& extent) {
-  auto geometry = command.object().geometry();
+  const auto& geometry = command.geometry();
   if (extent.blocks == 0) extent.blocks = geometry.capacity / geometry.logical_block - extent.lba;
   command.task().blocks = extent.blocks;
   return extent.blocks <= kMaxWriteSame / geometry.logical_block ||

@@ -76,7 +76,7 @@ void run_synchronize_cache(Command& command) {
   auto& work = begin_work(command);
   aim(work, IoOp::flush, 0, 0);
   auto immediate = is_immediate(command);
-  if (immediate) work.task = nullptr;
+  if (immediate) detach(work);
   submit(work);
   if (immediate) command.finish();
 }

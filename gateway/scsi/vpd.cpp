@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <string>
 
 #include "gateway/scsi/extent.hpp"
@@ -58,9 +59,11 @@ void designate_name(Reply& reply, Association association, std::string name) {
 
 std::vector<std::byte> from_hex(std::string_view digits) {
   std::vector<std::byte> bytes;
-  for (std::size_t i = 0; i + 1 < digits.size(); i += 2)
-    bytes.push_back(
-        static_cast<std::byte>(std::stoul(std::string(digits.substr(i, 2)), nullptr, 16)));
+  for (; digits.size() >= 2; digits.remove_prefix(2)) {
+    std::uint8_t value = 0;
+    std::from_chars(digits.data(), digits.data() + 2, value, 16);
+    bytes.push_back(static_cast<std::byte>(value));
+  }
   return bytes;
 }
 
@@ -101,7 +104,7 @@ void write_extended_inquiry(const Command& command, Reply& reply) {
 }
 
 void write_block_limits(const Command& command, Reply& reply) {
-  auto geometry = command.object().geometry();
+  const auto& geometry = command.geometry();
   auto features = command.object().features();
   auto blocks = [&](std::uint64_t bytes) {
     return static_cast<std::uint32_t>(std::max<std::uint64_t>(bytes / geometry.logical_block, 1));

@@ -213,6 +213,21 @@ struct LbaStatusDescriptor {
 };
 static_assert(sizeof(LbaStatusDescriptor) == 16);
 
+struct DefectHeader10 {  // SBC-3 5.19.2
+  u8 reserved, format;
+  be16 length;
+};
+static_assert(sizeof(DefectHeader10) == 4);
+
+struct DefectHeader12 {  // SBC-3 5.20.2
+  u8 reserved, format;
+  be16 generation;
+  be32 length;
+};
+static_assert(sizeof(DefectHeader12) == 8);
+/// Which lists were asked for, and the format: byte 2 of the (10), 1 of the (12).
+inline constexpr u8 kDefectSelection = 0x1f;
+
 struct ReportLunsHeader {  // SPC-4 6.33
   be32 length, reserved;
 };

@@ -17,7 +17,8 @@ constexpr std::uint32_t kRoundsPerTurn = 8;
 
 Task* release(Work& work) {
   auto* task = work.task;
-  work.unit.reset();
+  if (work.slot != nullptr) work.slot->request_ended();
+  work.kept.reset();
   work.scratch = Buffer();
   PerThreadPool<Work>::release(&work);
   return task;
@@ -66,20 +67,29 @@ bool turn_is_over(Work& work) {
 
 Work& begin_work(const Command& command, Work::Step step) {
   auto& work = *PerThreadPool<Work>::acquire();
-  const auto& mapping = command.mapping();
+  auto& slot = command.slot();
   work.request = {};
   work.request.context.host = command.identity().host;
   work.request.context.nexus = command.identity().id;
-  work.request.context.read_only = mapping.read_only;
+  work.request.context.read_only = slot.mapping.read_only;
   work.request.owner = &work;
   work.request.complete = on_complete;
   work.task = &command.task();
-  work.unit = mapping.unit;
+  work.slot = &slot;
+  work.unit = slot.mapping.unit.get();
+  ++slot.in_flight;
   work.step = step;
   work.rounds = 0;
   work.position = work.end = 0;
   work.index = 0;
   return work;
+}
+
+void detach(Work& work) {
+  work.kept = work.slot->mapping.unit;
+  work.slot->request_ended();
+  work.slot = nullptr;
+  work.task = nullptr;
 }
 
 void aim(Work& work, block::IoOp op, std::uint64_t offset, std::uint64_t length,

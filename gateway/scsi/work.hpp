@@ -22,8 +22,10 @@ struct Task::Work {
 
   block::IoRequest request;
   IoVec vector{};
-  Task* task = nullptr;  ///< nullptr: answered already (IMMED)
-  std::shared_ptr<LogicalUnit> unit;
+  Task* task = nullptr;               ///< nullptr: answered already (IMMED)
+  Nexus::Slot* slot = nullptr;        ///< nullptr: answered already, the nexus may be gone
+  std::shared_ptr<LogicalUnit> kept;  ///< what then keeps the unit
+  LogicalUnit* unit = nullptr;
   Step step = nullptr;  ///< nullptr: one request is all
   Progress progress = Progress::pending;
   std::uint32_t rounds = 0;
@@ -38,6 +40,10 @@ struct Task::Work {
 
 /// A work for this command with `request.context` filled in.
 Task::Work& begin_work(const Command& command, Task::Work::Step step = nullptr);
+
+/// The task is answered before the work has ended: it must not outlast the
+/// nexus, the work may.
+void detach(Task::Work& work);
 
 /// Points the request at [offset, offset+length) and at `data` of that length.
 void aim(Task::Work& work, block::IoOp op, std::uint64_t offset, std::uint64_t length,

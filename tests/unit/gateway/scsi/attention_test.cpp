@@ -166,6 +166,42 @@ TEST_F(AttentionTest, RemapGivesUnitsBack) {
   EXPECT_TRUE(watched.expired());
 }
 
+TEST_F(AttentionTest, UnmappedUnitStaysUntilItsLastRequestHasEnded) {
+  auto disk = std::make_shared<tests::MemoryObject>();
+  std::weak_ptr<LogicalUnit> watched;
+  {
+    auto other = std::make_shared<LogicalUnit>(disk);
+    watched = other;
+    nexus_->remap({{0, unit_}, {1, other}});
+  }
+  clear(*nexus_, 1);
+  disk->hold();
+  Exchange first, second;
+  start(*nexus_, first, hex("28 00 00000000 00 0001 00"), {}, lun_address(1));
+  start(*nexus_, second, hex("28 00 00000000 00 0001 00"), {}, lun_address(1));
+  nexus_->remap({{0, unit_}});
+  auto third = std::make_shared<LogicalUnit>(std::make_shared<tests::MemoryObject>());
+  nexus_->remap({{0, unit_}, {2, third}});
+  EXPECT_FALSE(watched.expired());
+  EXPECT_EQ(disk->release(), 2u);
+  EXPECT_TRUE(first.good() && second.good());
+  EXPECT_TRUE(watched.expired());
+}
+
+TEST_F(AttentionTest, ImmediateFlushMayOutlastTheNexus) {
+  object_->hold();
+  Exchange x;
+  clear(*nexus_);
+  start(*nexus_, x, hex("35 02 00000000 00 0000 00"));
+  EXPECT_TRUE(x.good());
+  nexus_.reset();
+  std::weak_ptr<LogicalUnit> watched = unit_;
+  unit_.reset();
+  EXPECT_FALSE(watched.expired());
+  EXPECT_EQ(object_->release(), 1u);
+  EXPECT_TRUE(watched.expired());
+}
+
 TEST_F(AttentionTest, UnitStopsListeningWhenItGoes) {
   EXPECT_EQ(object_->observers(), 1u);
   nexus_.reset();

@@ -37,6 +37,12 @@ TEST_F(CapacityTest, SixteenBytesOfAFullyProvisionedDisk) {
             hex("0000000000007FFF 00000200 00 00 00"));
 }
 
+TEST_F(CapacityTest, DefectListsAreEmpty) {
+  EXPECT_EQ(run("37 00 1D 00000000 0020 00").data(), hex("00 1D 0000"));
+  EXPECT_EQ(run("37 00 08 00000000 0002 00").data(), hex("00 08"));
+  EXPECT_EQ(run("B7 18 00000000 00000020 00 00").data(), hex("00 18 0000 00000000"));
+}
+
 TEST_F(CapacityTest, StatusOfAnEmptyDiskIsOneDeallocatedRun) {
   EXPECT_EQ(run("9E 12 0000000000000000 00000018 00 00").data(),
             hex("00000014 00000000  0000000000000000 00008000 01 000000"));
