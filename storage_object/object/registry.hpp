@@ -83,6 +83,10 @@ struct RegistryOptions {
   std::string failure_marks;       ///< a directory (run dir) for failed states neither catalog nor trailer took
   std::chrono::seconds lock_wait{30};  ///< how long a restart waits for the owner lock
   std::vector<std::string> import_directories;
+  /// Puts decorators (throttle, fault) over the data of one LUN; empty: none.
+  std::function<std::unique_ptr<block::BlockDevice>(std::unique_ptr<block::BlockDevice> below,
+                                                    const catalog::LunRecord&)>
+      decorate;
   const Clock* clock = &Clock::system();
 };
 

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// The file that holds one object: made, opened, resized. Nothing here knows the
+// catalog; the order between the two is the registry's. Every step is
+// idempotent: after a crash the same call is made again.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "storage_object/catalog/records.hpp"
+#include "storage_object/file_store/store.hpp"
+#include "storage_object/object/trailer_file.hpp"
+
+namespace caisson::object {
+
+/// Writes the data area of a container under construction (import by copy).
+using Fill = std::function<Outcome<>(file_store::File&)>;
+
+/// Blocking; control threads. Calls on one container run one after the other.
+class Container {
+ public:
+  /// A complete container without a name: sized, thick if asked, filled, trailer
+  /// written, durable, locked. It vanishes unless publish() follows.
+  static Outcome<std::unique_ptr<Container>> make(file_store::Store& store,
+                                                  const catalog::LunRecord& row, const Fill& fill);
+  /// Gives it its name row.file, durably. Errc::already_exists if that is taken.
+  Outcome<> publish(file_store::Store& store);
+
+  /// Makes the raw image `file` a container where it lies: padded with zeros,
+  /// trailer behind, durable, locked; its name is not changed. On failure the
+  /// image has its old length again, if `raw_length` says what that was.
+  static Outcome<std::unique_ptr<Container>> wrap(file_store::Store& store, std::string_view file,
+                                                  const catalog::LunRecord& row,
+                                                  std::optional<std::uint64_t> raw_length);
+
+  /// Opens row.file, takes the owner lock and compares with `row`: UUID,
+  /// capacity (or the resize intent's), geometry, identity. Errc::not_found,
+  /// in_use (another owner holds the lock), corrupt (damaged or something else
+  /// than the catalog says), unsupported (features, version), io_error.
+  static Outcome<std::unique_ptr<Container>> open(file_store::Store& store,
+                                                  const catalog::LunRecord& row);
+  /// Opens a container the catalog does not speak of. Its trailer is looked for
+  /// where the file's length, or `capacity` if given, says.
+  static Outcome<std::unique_ptr<Container>> open_unknown(file_store::Store& store,
+                                                          std::string_view file,
+                                                          std::optional<std::uint64_t> capacity);
+
+  /// Another open file of the same container for the data area, as the cache
+  /// mode wants it. Errc::unsupported where the store cannot go past the page cache.
+  Outcome<std::shared_ptr<file_store::File>> open_data(file_store::Store& store,
+                                                       catalog::CacheMode mode);
+
+  /// A copy of the ruling slot.
+  format::Slot slot();
+  /// Replaces the message of the trailer, durably.
+  Outcome<> update(const std::function<void(format::pb::Trailer&)>& change);
+  /// Unknown read-only-compatible features: served read-only, never rewritten.
+  bool read_only();
+  /// A sync of the container failed since it was opened.
+  bool sync_failed();
+
+  /// From intent.from to intent.to, both recorded in the catalog before. After
+  /// success the container is of capacity intent.to, durably, and its host-visible
+  /// part ends in zeros. No I/O may be in flight to what is cut off.
+  Outcome<> resize(const catalog::ResizeIntent& intent, bool thick);
+  /// Takes back a grow that failed: the length is intent.from's again. Only if
+  /// the trailer still stands at its old place.
+  Outcome<> abandon_grow(const catalog::ResizeIntent& intent);
+
+  /// Renames nothing: tells under which name the file is found from now on.
+  void renamed(std::string file);
+  const std::string& file_name() const noexcept { return name_; }
+
+ private:
+  Container(std::unique_ptr<file_store::File> file, std::string store_name, std::string name);
+
+  static Outcome<std::unique_ptr<Container>> open_locked(file_store::Store& store,
+                                                         std::string_view store_name,
+                                                         std::string_view file);
+  Outcome<> locate(const catalog::LunRecord& row);
+  Outcome<> locate_resizing(const catalog::LunRecord& row, std::uint64_t length);
+  Outcome<> check(const catalog::LunRecord& row) const;
+  Outcome<> within_padding(const catalog::ResizeIntent& intent);
+  Outcome<> grow(const catalog::ResizeIntent& intent, bool thick);
+  Outcome<> shrink(const catalog::ResizeIntent& intent);
+  Outcome<> write_zeros(std::uint64_t begin, std::uint64_t end);
+  Outcome<> clear(std::uint64_t begin, std::uint64_t end, bool thick);
+  Outcome<> set_length(std::uint64_t length);
+  Outcome<> sync();
+  Failure failed(const char* doing, const Error& error) const;
+
+  std::unique_ptr<file_store::File> file_;
+  std::string name_;
+  std::string label_;
+  std::mutex mutex_;  // guards trailer_ and the file's length
+  TrailerFile trailer_;
+  bool sync_failed_ = false;
+};
+
+/// What a trailer says of an object, from the catalog's row and back. Fields the
+/// row does not have are left alone.
+void fill_message(format::pb::Trailer& message, const catalog::LunRecord& row);
+catalog::LunRecord row_of(const format::Slot& slot);
+
+}  // namespace caisson::object

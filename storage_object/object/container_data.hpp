@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The data area of a container as a BlockDevice: the bottom of an object's
+// stack.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "storage_object/block/block_device.hpp"
+#include "storage_object/file_store/file.hpp"
+
+namespace caisson::object {
+
+struct DataOptions {
+  block::Geometry geometry;
+  bool read_only = false;
+  bool give_space_back = true;  ///< unmap punches; false for thick objects
+};
+
+/// Thread rules as BlockDevice. Range, alignment and permission have been
+/// checked above it.
+///
+/// Past the page cache a write must be a multiple of write_unit(). One that is
+/// not is done as read-modify-write: the caller then keeps every other write off
+/// the blocks it touches until it completes (StorageObject does, by its range
+/// table). `fua` of unmap and write_zeroes makes them durable too; when only
+/// that part fails the error is BlockErrc::failed.
+class ContainerData final : public block::BlockDevice {
+ public:
+  ContainerData(std::shared_ptr<file_store::File> file, DataOptions options);
+
+  block::Geometry geometry() const noexcept override;
+  block::Features features() const noexcept override;
+  void submit(block::IoRequest& request) override;
+
+  /// Bytes that a write must be aligned to, or it is a read-modify-write; 1
+  /// when the page cache takes care of that.
+  std::uint32_t write_unit() const noexcept { return unit_.load(std::memory_order_relaxed); }
+
+  void set_capacity(std::uint64_t capacity) noexcept;
+  /// Goes on with another open file of the same container. Nothing is in flight.
+  void replace_file(std::shared_ptr<file_store::File> file) noexcept;
+  const std::shared_ptr<file_store::File>& file() const noexcept { return file_; }
+
+ private:
+  std::shared_ptr<file_store::File> file_;
+  const DataOptions options_;
+  const block::Features features_;
+  std::atomic<std::uint64_t> capacity_;
+  std::atomic<std::uint32_t> unit_;
+};
+
+}  // namespace caisson::object

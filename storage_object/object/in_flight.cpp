@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage_object/object/in_flight.hpp"
+
+#include <cassert>
+#include <utility>
+
+namespace caisson::object {
+namespace {
+
+constexpr bool exclusive(Hold hold) { return hold == Hold::rewrite || hold == Hold::all; }
+
+bool conflict(Hold a, Hold b) {
+  if (a == Hold::all || b == Hold::all) return true;
+  if (a == Hold::read || b == Hold::read) return false;
+  return a == Hold::rewrite || b == Hold::rewrite;
+}
+
+bool conflict(const InFlightEntry& a, const InFlightEntry& b) {
+  return conflict(a.hold, b.hold) && a.begin < b.end && b.begin < a.end;
+}
+
+}  // namespace
+
+InFlight::Shard::Shard() {
+  for (std::uint16_t i = 0; i < kFastSlots; ++i) free[i] = i;
+}
+
+InFlight::~InFlight() { assert(held_.first == nullptr && waiting_.first == nullptr); }
+
+void InFlight::List::push(InFlightEntry& entry) {
+  entry.prev = last;
+  entry.next = nullptr;
+  (last ? last->next : first) = &entry;
+  last = &entry;
+}
+
+void InFlight::List::remove(InFlightEntry& entry) {
+  (entry.prev ? entry.prev->next : first) = entry.next;
+  (entry.next ? entry.next->prev : last) = entry.prev;
+}
+
+bool InFlight::enter(InFlightEntry& entry) {
+  assert(entry.end <= kWholeEnd);
+  if (!exclusive(entry.hold) && enter_fast(entry)) return true;
+  return enter_slow(entry);
+}
+
+// The order that makes this safe: a shared entry publishes its range, then looks
+// for an announcement; an exclusive one announces itself, then looks at the
+// ranges. All four are sequentially consistent, so one of them sees the other.
+bool InFlight::enter_fast(InFlightEntry& entry) {
+  if (announced_.load(std::memory_order_relaxed) != 0) return false;
+  auto* shard = shards_.mine();
+  if (shard == nullptr || shard->free_count == 0) return false;
+  auto index = shard->free[--shard->free_count];
+  auto& slot = shard->slots[index];
+  slot.end_and_read.store(entry.end * 2 + (entry.hold == Hold::read), std::memory_order_relaxed);
+  slot.begin.store(entry.begin, std::memory_order_seq_cst);
+  if (announced_.load(std::memory_order_seq_cst) == 0) {
+    entry.place = InFlightEntry::Place::fast;
+    entry.slot = index;
+    entry.shard = shard;
+    return true;
+  }
+  slot.begin.store(kFree, std::memory_order_seq_cst);
+  shard->free[shard->free_count++] = index;
+  return false;
+}
+
+bool InFlight::enter_slow(InFlightEntry& entry) {
+  InFlightEntry* granted;
+  bool entered;
+  {
+    std::lock_guard lock(mutex_);
+    if (exclusive(entry.hold)) announced_.fetch_add(1, std::memory_order_seq_cst);
+    entry.place = InFlightEntry::Place::waiting;
+    waiting_.push(entry);
+    // Others may be granted too: a range that enter_fast published and took
+    // back may have kept them waiting.
+    granted = advance();
+    entered = entry.place == InFlightEntry::Place::held;
+  }
+  notify(granted, &entry);
+  return entered;
+}
+
+void InFlight::enter_and_wait(InFlightEntry& entry) {
+  std::atomic<bool> entered = false;
+  entry.executor = nullptr;
+  entry.owner = &entered;
+  entry.granted = [](InFlightEntry& self) noexcept {
+    auto& flag = *static_cast<std::atomic<bool>*>(self.owner);
+    flag.store(true, std::memory_order_release);
+    flag.notify_one();
+  };
+  if (!enter(entry)) entered.wait(false, std::memory_order_acquire);
+}
+
+void InFlight::leave(InFlightEntry& entry) {
+  InFlightEntry* granted;
+  if (entry.place == InFlightEntry::Place::fast) {
+    auto* shard = static_cast<Shard*>(entry.shard);
+    entry.place = InFlightEntry::Place::none;
+    shard->slots[entry.slot].begin.store(kFree, std::memory_order_seq_cst);
+    shard->free[shard->free_count++] = entry.slot;
+    if (announced_.load(std::memory_order_seq_cst) == 0) return;
+    std::lock_guard lock(mutex_);
+    granted = advance();
+  } else {
+    std::lock_guard lock(mutex_);
+    held_.remove(entry);
+    entry.place = InFlightEntry::Place::none;
+    if (exclusive(entry.hold)) announced_.fetch_sub(1, std::memory_order_seq_cst);
+    granted = advance();
+  }
+  notify(granted);
+}
+
+bool InFlight::fast_conflict(const InFlightEntry& entry) const {
+  bool found = false;
+  shards_.for_each([&](const Shard& shard) {
+    for (const auto& slot : shard.slots) {
+      auto begin = slot.begin.load(std::memory_order_seq_cst);
+      if (begin == kFree) continue;
+      auto packed = slot.end_and_read.load(std::memory_order_relaxed);
+      auto hold = packed & 1 ? Hold::read : Hold::write;
+      found =
+          found || (conflict(entry.hold, hold) && entry.begin < packed / 2 && begin < entry.end);
+    }
+  });
+  return found;
+}
+
+bool InFlight::blocked(const InFlightEntry& entry) const {
+  for (auto* other = held_.first; other; other = other->next)
+    if (conflict(entry, *other)) return true;
+  for (auto* earlier = waiting_.first; earlier != &entry; earlier = earlier->next)
+    if (conflict(entry, *earlier)) return true;
+  return exclusive(entry.hold) && fast_conflict(entry);
+}
+
+InFlightEntry* InFlight::advance() {
+  InFlightEntry* chain = nullptr;
+  auto** tail = &chain;
+  for (auto* entry = waiting_.first; entry;) {
+    auto* later = entry->next;
+    if (!blocked(*entry)) {
+      waiting_.remove(*entry);
+      held_.push(*entry);
+      entry->place = InFlightEntry::Place::held;
+      entry->also_granted = nullptr;
+      *tail = entry;
+      tail = &entry->also_granted;
+    }
+    entry = later;
+  }
+  return chain;
+}
+
+void InFlight::notify(InFlightEntry* chain, const InFlightEntry* except) {
+  while (chain) {
+    auto* entry = std::exchange(chain, chain->also_granted);  // may be gone once told
+    if (entry == except) continue;
+    if (entry->executor)
+      entry->executor->post([entry] { entry->granted(*entry); });
+    else
+      entry->granted(*entry);
+  }
+}
+
+}  // namespace caisson::object

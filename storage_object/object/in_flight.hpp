@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which ranges of an object are being worked on. Shared operations (reads,
+// writes, flushes) enter a table of their own thread without a lock; only while
+// an exclusive one (a read-modify-write, a reset, a resize) is announced are
+// ranges compared, and operations that conflict with it wait.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <mutex>
+
+#include "storage_object/base/executor.hpp"
+#include "storage_object/object/per_thread.hpp"
+
+namespace caisson::object {
+
+enum class Hold : std::uint8_t {
+  read,     ///< shared
+  write,    ///< shared: overlapping writes are unordered (BlockDevice)
+  rewrite,  ///< excludes writes and rewrites; reads see old or new bytes, both right
+  all,      ///< excludes everything
+};
+
+/// A range that is, or waits to be, worked on. Owned by the caller, unmoved
+/// from enter() to leave().
+struct InFlightEntry {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;  ///< at most 2^63
+  Hold hold = Hold::read;
+  Executor* executor = nullptr;  ///< where `granted` is called; nullptr: on any thread
+  void (*granted)(InFlightEntry&) noexcept = nullptr;  ///< ends a wait
+  void* owner = nullptr;
+
+  // The table's own.
+  enum class Place : std::uint8_t { none, fast, held, waiting };
+  Place place = Place::none;
+  std::uint16_t slot = 0;
+  void* shard = nullptr;
+  InFlightEntry* prev = nullptr;
+  InFlightEntry* next = nullptr;
+  InFlightEntry* also_granted = nullptr;
+};
+
+/// The range that stands for a flush: beyond every byte, so that only what
+/// holds the whole object waits for it.
+inline constexpr std::uint64_t kFlushRange = (std::uint64_t{1} << 63) - 1;
+inline constexpr std::uint64_t kWholeEnd = std::uint64_t{1} << 63;
+
+class InFlight {
+ public:
+  InFlight() = default;
+  ~InFlight();
+
+  /// True: entered, go on. False: it waits, and `granted` is called once it has
+  /// entered. Waiters that overlap are served in the order they came.
+  bool enter(InFlightEntry& entry);
+  /// On the thread that entered, if that is an I/O thread; else on any.
+  void leave(InFlightEntry& entry);
+
+  /// Enters with Hold::all and waits. Control threads only.
+  void enter_and_wait(InFlightEntry& entry);
+
+ private:
+  static constexpr std::uint16_t kFastSlots = 128;
+  static constexpr std::uint64_t kFree = std::numeric_limits<std::uint64_t>::max();
+  struct FastSlot {
+    std::atomic<std::uint64_t> begin{kFree};
+    std::atomic<std::uint64_t> end_and_read{0};  // end * 2 + (read ? 1 : 0)
+  };
+  struct alignas(64) Shard {
+    Shard();
+    std::array<FastSlot, kFastSlots> slots;
+    std::array<std::uint16_t, kFastSlots> free;  // the owning thread's
+    std::uint16_t free_count = kFastSlots;
+  };
+  struct List {
+    InFlightEntry* first = nullptr;
+    InFlightEntry* last = nullptr;
+    void push(InFlightEntry& entry);
+    void remove(InFlightEntry& entry);
+  };
+
+  bool enter_fast(InFlightEntry& entry);
+  bool enter_slow(InFlightEntry& entry);
+  bool blocked(const InFlightEntry& entry) const;
+  bool fast_conflict(const InFlightEntry& entry) const;
+  /// Enters every waiter that nothing blocks any more; the answer, chained by
+  /// also_granted, is to be notified without the lock.
+  InFlightEntry* advance();
+  /// Calls `granted` of each but `except`.
+  static void notify(InFlightEntry* chain, const InFlightEntry* except = nullptr);
+
+  PerThread<Shard> shards_;
+  std::atomic<std::uint32_t> announced_{0};  // exclusive entries waiting or held
+  mutable std::mutex mutex_;                 // guards the lists
+  List held_;                                // entered while something was announced
+  List waiting_;
+};
+
+}  // namespace caisson::object

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage_object/object/lun_object.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "storage_object/base/pool.hpp"
+
+namespace caisson::object {
+
+using block::BlockErrc;
+using block::IoOp;
+using block::IoRequest;
+using catalog::CacheMode;
+using catalog::LunState;
+
+/// One request between submit and completion.
+struct ObjectOp {
+  InFlightEntry range;
+  SyncGate::Ticket ticket;
+  IoRequest child;
+  IoRequest* parent = nullptr;
+  LunObject* object = nullptr;
+  Executor* executor = nullptr;
+  Error result;
+  bool durable = false;
+  bool lost = false;  // the verdict
+  ObjectOp* next = nullptr;
+
+  /// Goes on on the thread that submitted; at once where it was none of ours.
+  void resume(void (*step)(ObjectOp&)) {
+    if (executor == nullptr || executor == Executor::current()) return step(*this);
+    executor->post([this, step] { step(*this); });
+  }
+};
+
+namespace {
+
+using Pool = PerThreadPool<ObjectOp>;
+
+/// What unknown durability looks like from above: any error of a flush, and of
+/// a durable change all but a full store and what never reached the file.
+bool is_loss(const IoRequest& request) {
+  const auto& error = request.error;
+  if (!error || error == BlockErrc::busy || error == BlockErrc::aborted) return false;
+  return request.op == IoOp::flush ||
+         (error != BlockErrc::no_space && error != BlockErrc::unsupported);
+}
+
+std::uint64_t clamp(std::uint64_t value) { return std::min(value, kFlushRange); }
+
+bool unaligned(const IoRequest& request, std::uint64_t unit) {
+  return (request.op == IoOp::write || request.op == IoOp::write_zeroes) &&
+         (request.offset % unit != 0 || request.length % unit != 0);
+}
+
+/// The range a request keeps in flight, and how.
+void set_range(InFlightEntry& range, const IoRequest& request, std::uint32_t unit) {
+  range.hold = changes_data(request.op) ? Hold::write : Hold::read;
+  if (request.op == IoOp::flush) {
+    range.begin = kFlushRange;
+    range.end = kWholeEnd;
+    return;
+  }
+  auto end = request.offset + request.length;
+  range.begin = clamp(request.offset);
+  range.end = end < request.offset ? kFlushRange : clamp(end);
+  if (!unaligned(request, unit)) return;
+  range.hold = Hold::rewrite;
+  range.begin -= range.begin % unit;
+  range.end = clamp((range.end + unit - 1) / unit * unit);
+}
+
+}  // namespace
+
+struct alignas(64) LunObject::Counters {
+  std::atomic<std::uint64_t> reads{0}, read_bytes{0}, writes{0}, written_bytes{0}, flushes{0},
+      unmaps{0}, errors{0};
+};
+
+LunObject::LunObject(LunParts parts)
+    : stack_(std::move(parts.stack)),
+      data_(parts.data),
+      features_(stack_->features()),
+      logical_block_(stack_->geometry().logical_block),
+      mode_(parts.cache),
+      state_(parts.failed ? LunState::failed : LunState::online),
+      config_id_(parts.config_id),
+      owner_epoch_(parts.owner_epoch),
+      recorder_(std::move(parts.recorder)),
+      shared_counters_(std::make_unique<Counters>()),
+      identity_(std::make_shared<const Identity>(std::move(parts.identity))) {
+  if (!parts.failed) return;
+  recording_ = Recording::done;
+  gate_.spoil();
+}
+
+LunObject::~LunObject() = default;
+
+block::Geometry LunObject::geometry() const noexcept { return stack_->geometry(); }
+
+block::Features LunObject::features() const noexcept {
+  auto features = features_;
+  features.write_cache = cache_mode() != CacheMode::writethrough;
+  return features;
+}
+
+void LunObject::submit(IoRequest& request) {
+  auto& op = *Pool::acquire();
+  op.parent = &request;
+  op.object = this;
+  op.executor = Executor::current();
+  op.durable = op.lost = false;
+  op.result.clear();
+  set_range(op.range, request, data_->write_unit());
+  op.range.executor = op.executor;
+  op.range.owner = &op;
+  op.range.granted = [](InFlightEntry& entry) noexcept {
+    auto& waited = *static_cast<ObjectOp*>(entry.owner);
+    waited.object->start(waited);
+  };
+  if (in_flight_.enter(op.range)) start(op);
+}
+
+void LunObject::start(ObjectOp& op) {
+  const auto& request = *op.parent;
+  // The cache mode may have changed before the range was entered.
+  if (op.range.hold == Hold::write && unaligned(request, data_->write_unit())) {
+    in_flight_.leave(op.range);
+    set_range(op.range, request, data_->write_unit());
+    if (!in_flight_.enter(op.range)) return;
+  }
+  if (auto error = refuse(request)) {
+    in_flight_.leave(op.range);
+    if (error == BlockErrc::failed) return answer_failed(op);
+    return finish(op, error);
+  }
+  hand_down(op);
+}
+
+Error LunObject::refuse(const IoRequest& request) const {
+  auto state = state_.load(std::memory_order_acquire);
+  if (state == LunState::offline) return BlockErrc::offline;
+  const auto& context = request.context;
+  if (context.epoch != 0 && context.epoch != owner_epoch_.load(std::memory_order_relaxed))
+    return BlockErrc::fenced;
+  bool changes = changes_data(request.op);
+  if (changes && (context.read_only || features_.read_only)) return BlockErrc::write_protected;
+  if (request.op != IoOp::flush) {
+    auto capacity = stack_->geometry().capacity;
+    if (request.length > capacity || request.offset > capacity - request.length)
+      return BlockErrc::out_of_range;
+    if ((request.offset | request.length) % logical_block_ != 0) return BlockErrc::misaligned;
+  }
+  if (request.op == IoOp::unmap && !features_.unmap) return BlockErrc::unsupported;
+  if (state == LunState::failed && (changes || request.op == IoOp::flush)) return BlockErrc::failed;
+  return {};
+}
+
+void LunObject::hand_down(ObjectOp& op) {
+  const auto& request = *op.parent;
+  bool through = mode_.load(std::memory_order_relaxed) == CacheMode::writethrough;
+  bool nothing = request.op == IoOp::flush ? through : request.length == 0;
+  if (nothing) {
+    op.parent->status_count = 0;
+    in_flight_.leave(op.range);
+    return finish(op, {});
+  }
+  op.child = request;
+  op.child.owner = &op;
+  op.child.complete = on_child;
+  if (changes_data(request.op)) op.child.fua = request.fua || through;
+  op.durable = request.op == IoOp::flush || (changes_data(request.op) && op.child.fua);
+  if (op.durable) gate_.begin(op.ticket);
+  stack_->submit(op.child);
+}
+
+void LunObject::on_child(IoRequest& child) noexcept {
+  auto& op = *static_cast<ObjectOp*>(child.owner);
+  auto& self = *op.object;
+  op.parent->status_count = child.status_count;
+  op.result = child.error;
+  self.in_flight_.leave(op.range);
+  if (!op.durable) return self.finish(op, op.result);
+  op.ticket.owner = &op;
+  op.ticket.verdict = [](SyncGate::Ticket& ticket, bool good) noexcept {
+    auto& waited = *static_cast<ObjectOp*>(ticket.owner);
+    waited.lost = !good;
+    waited.resume([](ObjectOp& one) {
+      one.lost ? one.object->answer_failed(one) : one.object->finish(one, one.result);
+    });
+  };
+  switch (self.gate_.end(op.ticket, is_loss(child))) {
+    case SyncGate::Answer::good: return self.finish(op, op.result);
+    case SyncGate::Answer::bad: return self.answer_failed(op);
+    case SyncGate::Answer::later: return;
+  }
+}
+
+// The failed state is on disk before anybody hears of it (decision 3): whoever
+// would be told "failed" waits until the recorder is done.
+
+bool LunObject::begin_recording() {
+  if (recording_ == Recording::under_way) return false;
+  recording_ = Recording::under_way;
+  auto online = LunState::online;  // one that is offline already stays so
+  state_.compare_exchange_strong(online, LunState::failed);
+  return true;
+}
+
+void LunObject::record() {
+  auto self = shared_from_this();
+  recorder_(self, [self] { self->on_recorded(); });
+}
+
+void LunObject::answer_failed(ObjectOp& op) {
+  bool recorded, first = false;
+  {
+    std::lock_guard lock(failure_mutex_);
+    recorded = recording_ == Recording::done;
+    if (!recorded) {
+      op.next = std::exchange(awaiting_record_, &op);
+      first = begin_recording();
+    }
+  }
+  if (recorded) return finish(op, BlockErrc::failed);
+  if (first) record();
+}
+
+void LunObject::fail() {
+  gate_.spoil();
+  {
+    std::lock_guard lock(failure_mutex_);
+    if (recording_ == Recording::done || !begin_recording()) return;
+  }
+  record();
+}
+
+void LunObject::on_recorded() {
+  ObjectOp* waiting;
+  {
+    std::lock_guard lock(failure_mutex_);
+    recording_ = Recording::done;
+    waiting = std::exchange(awaiting_record_, nullptr);
+  }
+  announce(ObjectEvent::failed);
+  while (waiting) {
+    auto& op = *std::exchange(waiting, waiting->next);
+    op.resume([](ObjectOp& one) { one.object->finish(one, BlockErrc::failed); });
+  }
+}
+
+void LunObject::accept_loss() {
+  {
+    std::lock_guard lock(failure_mutex_);
+    recording_ = Recording::none;
+  }
+  gate_.reopen();
+  auto failed = LunState::failed;
+  state_.compare_exchange_strong(failed, LunState::online);
+  announce(ObjectEvent::online);
+}
+
+void LunObject::withdraw() {
+  state_.store(LunState::offline, std::memory_order_release);
+  { Pause drained(*this); }
+  announce(ObjectEvent::offline);
+}
+
+void LunObject::finish(ObjectOp& op, Error error) {
+  auto& request = *op.parent;
+  auto& own = own_counters();
+  bool shared = &own == shared_counters_.get();
+  auto add = [shared](std::atomic<std::uint64_t>& counter, std::uint64_t amount) {
+    if (shared)
+      counter.fetch_add(amount, std::memory_order_relaxed);
+    else
+      counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  };
+  if (error) add(own.errors, 1);
+  switch (request.op) {
+    case IoOp::read: add(own.reads, 1), add(own.read_bytes, error ? 0 : request.length); break;
+    case IoOp::write:
+    case IoOp::write_zeroes:
+      add(own.writes, 1), add(own.written_bytes, error ? 0 : request.length);
+      break;
+    case IoOp::flush: add(own.flushes, 1); break;
+    case IoOp::unmap: add(own.unmaps, 1); break;
+    case IoOp::status: break;
+  }
+  Pool::release(&op);
+  request.finish(error);
+}
+
+LunObject::Counters& LunObject::own_counters() {
+  auto* own = counters_.mine();
+  return own ? *own : *shared_counters_;
+}
+
+Accounting LunObject::accounting() const noexcept {
+  Accounting sum;
+  auto add = [&sum](const Counters& one) {
+    sum.reads += one.reads.load(std::memory_order_relaxed);
+    sum.read_bytes += one.read_bytes.load(std::memory_order_relaxed);
+    sum.writes += one.writes.load(std::memory_order_relaxed);
+    sum.written_bytes += one.written_bytes.load(std::memory_order_relaxed);
+    sum.flushes += one.flushes.load(std::memory_order_relaxed);
+    sum.unmaps += one.unmaps.load(std::memory_order_relaxed);
+    sum.errors += one.errors.load(std::memory_order_relaxed);
+  };
+  counters_.for_each(add);
+  add(*shared_counters_);
+  return sum;
+}
+
+Result<std::uint64_t> LunObject::allocated() {
+  auto attributes = data_->file()->attributes();
+  if (!attributes) return attributes.error();
+  return attributes->allocated;
+}
+
+std::shared_ptr<const Identity> LunObject::identity() const noexcept {
+  std::lock_guard lock(identity_mutex_);
+  return identity_;
+}
+
+void LunObject::set_identity(Identity identity) {
+  auto fresh = std::make_shared<const Identity>(std::move(identity));
+  std::lock_guard lock(identity_mutex_);
+  identity_.swap(fresh);
+}
+
+void LunObject::subscribe(ObjectObserver& observer) {
+  std::lock_guard lock(observers_mutex_);
+  observers_.push_back(&observer);
+}
+
+void LunObject::unsubscribe(ObjectObserver& observer) {
+  std::lock_guard lock(observers_mutex_);
+  std::erase(observers_, &observer);
+}
+
+void LunObject::announce(ObjectEvent event) {
+  std::lock_guard lock(observers_mutex_);
+  for (auto* observer : observers_) observer->on_object_event(event);
+}
+
+void LunObject::set_capacity(std::uint64_t capacity, std::uint64_t config_id) {
+  config_id_.store(config_id);
+  data_->set_capacity(capacity);
+}
+
+void LunObject::set_mode(CacheMode mode, std::shared_ptr<file_store::File> file) {
+  data_->replace_file(std::move(file));
+  mode_.store(mode);
+}
+
+LunObject::Pause::Pause(LunObject& object) : object_(object) {
+  entry_.begin = 0;
+  entry_.end = kWholeEnd;
+  entry_.hold = Hold::all;
+  object_.in_flight_.enter_and_wait(entry_);
+}
+
+LunObject::Pause::~Pause() { object_.in_flight_.leave(entry_); }
+
+struct LunObject::ResetWait {
+  InFlightEntry entry;
+  std::shared_ptr<LunObject> object;
+  std::function<void(Error)> done;
+
+  static void run(InFlightEntry& entry) noexcept {
+    std::unique_ptr<ResetWait> self(static_cast<ResetWait*>(entry.owner));
+    self->object->in_flight_.leave(entry);
+    self->object->announce(ObjectEvent::reset);
+    self->done({});
+  }
+};
+
+void LunObject::reset(std::function<void(Error)> done) {
+  if (state() == LunState::offline) return done(BlockErrc::offline);
+  auto* wait = new ResetWait{{}, shared_from_this(), std::move(done)};
+  wait->entry.end = kWholeEnd;
+  wait->entry.hold = Hold::all;
+  wait->entry.executor = Executor::current();
+  wait->entry.owner = wait;
+  wait->entry.granted = ResetWait::run;
+  if (in_flight_.enter(wait->entry)) ResetWait::run(wait->entry);
+}
+
+}  // namespace caisson::object

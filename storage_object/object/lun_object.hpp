@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// The StorageObject over a stack of BlockDevices, and what the registry does to
+// it while it is served.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "storage_object/object/container_data.hpp"
+#include "storage_object/object/in_flight.hpp"
+#include "storage_object/object/per_thread.hpp"
+#include "storage_object/object/storage_object.hpp"
+#include "storage_object/object/sync_gate.hpp"
+
+namespace caisson::object {
+
+class LunObject;
+struct ObjectOp;
+
+/// Makes the failed state of `object` durable where that is possible, on a
+/// control thread, then calls `recorded`. Called at most once per failure, from
+/// any thread, and does not block.
+using FailureRecorder =
+    std::function<void(std::shared_ptr<LunObject> object, std::function<void()> recorded)>;
+
+/// What a LunObject is made of.
+struct LunParts {
+  Identity identity;
+  std::unique_ptr<block::BlockDevice> stack;  ///< top of the stack; owns what is below
+  ContainerData* data = nullptr;              ///< bottom of the stack
+  catalog::CacheMode cache = catalog::CacheMode::writeback;
+  bool failed = false;  ///< starts in the failed state
+  std::uint64_t config_id = 1;
+  std::uint64_t owner_epoch = 1;
+  FailureRecorder recorder;
+};
+
+/// Range locks: see InFlight. A request enters the tables before it is checked,
+/// so that whoever holds the whole object and changes what is checked (state,
+/// capacity, cache mode) knows that nobody goes on with the old.
+class LunObject final : public StorageObject, public std::enable_shared_from_this<LunObject> {
+ public:
+  explicit LunObject(LunParts parts);
+  ~LunObject() override;
+
+  block::Geometry geometry() const noexcept override;
+  block::Features features() const noexcept override;
+  void submit(block::IoRequest& request) override;
+
+  std::shared_ptr<const Identity> identity() const noexcept override;
+  catalog::CacheMode cache_mode() const noexcept override { return mode_.load(); }
+  catalog::LunState state() const noexcept override { return state_.load(); }
+  Accounting accounting() const noexcept override;
+  std::uint64_t config_id() const noexcept override { return config_id_.load(); }
+  Result<std::uint64_t> allocated() override;
+  void subscribe(ObjectObserver& observer) override;
+  void unsubscribe(ObjectObserver& observer) override;
+  void reset(std::function<void(Error)> done) override;
+
+  // For the registry; control threads.
+
+  /// Nothing is in flight and nothing starts while it lives.
+  class Pause {
+   public:
+    explicit Pause(LunObject& object);
+    ~Pause();
+    Pause(const Pause&) = delete;
+    Pause& operator=(const Pause&) = delete;
+
+   private:
+    LunObject& object_;
+    InFlightEntry entry_;
+  };
+
+  void announce(ObjectEvent event);
+  void set_identity(Identity identity);
+  void set_capacity(std::uint64_t capacity, std::uint64_t config_id);
+  /// Under a Pause.
+  void set_mode(catalog::CacheMode mode, std::shared_ptr<file_store::File> file);
+  /// Waits for what is in flight; everything later fails with BlockErrc::offline.
+  void withdraw();
+  /// Ends the failed state.
+  void accept_loss();
+  /// A sync of the container outside this object's own requests failed.
+  void fail();
+  ContainerData& data() noexcept { return *data_; }
+
+ private:
+  struct Counters;
+  struct ResetWait;
+
+  void start(ObjectOp& op);
+  Error refuse(const block::IoRequest& request) const;
+  void hand_down(ObjectOp& op);
+  static void on_child(block::IoRequest& child) noexcept;
+  void answer_failed(ObjectOp& op);
+  bool begin_recording();  // under failure_mutex_; true for the first
+  void record();
+  void on_recorded();
+  void finish(ObjectOp& op, Error error);
+  Counters& own_counters();
+
+  std::unique_ptr<block::BlockDevice> stack_;
+  ContainerData* data_;
+  const block::Features features_;
+  const std::uint32_t logical_block_;
+  std::atomic<catalog::CacheMode> mode_;
+  std::atomic<catalog::LunState> state_;
+  std::atomic<std::uint64_t> config_id_;
+  std::atomic<std::uint64_t> owner_epoch_;
+  FailureRecorder recorder_;
+
+  InFlight in_flight_;
+  SyncGate gate_;
+  PerThread<Counters> counters_;
+  std::unique_ptr<Counters> shared_counters_;  // of threads that have none of their own
+
+  std::mutex failure_mutex_;  // guards the two below
+  enum class Recording : std::uint8_t { none, under_way, done } recording_ = Recording::none;
+  ObjectOp* awaiting_record_ = nullptr;
+
+  mutable std::mutex identity_mutex_;
+  std::shared_ptr<const Identity> identity_;
+  std::mutex observers_mutex_;  // held while observers are called
+  std::vector<ObjectObserver*> observers_;
+};
+
+}  // namespace caisson::object

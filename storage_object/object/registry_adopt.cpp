@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+// Taking up containers that the catalog does not know, one by one (adopt) or
+// all of them (rebuild). Here the trailer is believed.
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "storage_object/base/errc.hpp"
+#include "storage_object/base/names.hpp"
+#include "storage_object/object/identities.hpp"
+#include "storage_object/object/registry_impl.hpp"
+
+namespace caisson::object {
+
+using catalog::GrantRecord;
+using catalog::HostRecord;
+using catalog::LunRecord;
+using catalog::LunState;
+using catalog::Transaction;
+
+namespace {
+
+constexpr std::string_view kSuffix = ".img";
+
+/// The LUN name that a container's file name stands for.
+Outcome<std::string> lun_of(std::string_view store, std::string_view file) {
+  auto wrong = failure(Errc::invalid_argument,
+                       fmt::format("{}/{} is not the name of a container", store, file),
+                       "rename it to LUN.img at the top of the store");
+  if (!file.ends_with(kSuffix)) return wrong;
+  auto name = file.substr(0, file.size() - kSuffix.size());
+  if (!valid_name(name)) return wrong;
+  return std::string(name);
+}
+
+bool sane(const LunRecord& row) {
+  auto block = [](std::uint32_t size) { return size == 512 || size == 4096; };
+  return block(row.logical_block) && block(row.physical_block) &&
+         row.capacity % row.logical_block == 0 && !row.target_name.empty() && !row.naa.empty();
+}
+
+}  // namespace
+
+/// An identity is served once: a copy of a container must not pass for it.
+Outcome<> Registry::check_adoptable(const LunRecord& row, const EntryPtr& known) const {
+  if (!sane(row))
+    return failure(Errc::corrupt,
+                   fmt::format("{}/{}: its trailer lacks what a LUN needs", row.store, row.file),
+                   "import it as a raw image");
+  std::lock_guard lock(mutex_);
+  auto twin = by_uuid_.find(row.uuid);
+  if (twin != by_uuid_.end() && twin->second != known)
+    return failure(Errc::already_exists,
+                   fmt::format("{}/{} is a copy of the container of LUN '{}'", row.store, row.file,
+                               twin->second->record.name),
+                   "import the copy, which gives it an identity of its own");
+  auto [first, last] = by_target_.equal_range(row.target_name);
+  for (auto at = first; at != last; ++at)
+    if (at->second != known && at->second->record.target_lun == row.target_lun)
+      return failure(Errc::already_exists,
+                     fmt::format("{}/{}: LUN number {} of {} is LUN '{}'", row.store, row.file,
+                                 row.target_lun, row.target_name, at->second->record.name),
+                     "import it as a raw image, which gives it an identity of its own");
+  return {};
+}
+
+Outcome<LunView> Registry::adopt(std::string_view store, std::string_view file,
+                                 std::optional<std::uint64_t> capacity) {
+  auto name = lun_of(store, file);
+  if (!name) return name.error();
+  if (capacity && (*capacity == 0 || *capacity > format::kMaxCapacity))
+    return failure(Errc::invalid_argument, fmt::format("{} is not a capacity", *capacity),
+                   "give the bytes that the LUN had");
+  if (auto known = find_by_file(store, file)) {
+    auto locked = lock(known->record.name);
+    if (!locked) return locked.error();
+    return adopt_known(locked->entry, capacity);
+  }
+  auto where = open_store(store);
+  if (!where) return where.error();
+  auto container = Container::open_unknown(**where, file, capacity);
+  if (!container) return container.error();
+  auto row = row_of((*container)->slot());
+  row.name = *name;
+  row.store = store;
+  row.file = file;
+  return adopt_row(std::move(row), std::move(*container));
+}
+
+Outcome<LunView> Registry::adopt_row(LunRecord row, std::unique_ptr<Container> container) {
+  if (auto fine = check_adoptable(row, nullptr); !fine) return fine.error();
+  if (row.state == LunState::creating) row.state = LunState::online;
+  auto reserved = reserve(row);
+  if (!reserved) return reserved.error();
+  const auto& entry = reserved->entry;
+  auto noted = save(
+      entry, [](LunRecord&) {}, "lun.adopted", "taken up from its trailer");
+  if (!noted) {
+    forget(entry);
+    return noted.error();
+  }
+  if (auto done = serve(entry, std::move(container)); !done) {
+    std::lock_guard lock(mutex_);
+    entry->reason = done.error().message;
+    return done.error();
+  }
+  return view_of(entry);
+}
+
+Outcome<LunView> Registry::adopt_known(const EntryPtr& entry,
+                                       std::optional<std::uint64_t> capacity) {
+  auto known = view_of(entry);
+  if (known.object) return known;
+  const auto& old = known.record;
+  auto where = open_store(old.store);
+  if (!where) return where.error();
+  auto container = Container::open_unknown(**where, old.file, capacity);
+  if (!container) return container.error();
+  auto row = row_of((*container)->slot());
+  row.name = old.name;
+  row.store = old.store;
+  row.file = old.file;
+  row.config_id = old.config_id + 1;
+  row.snapshots = old.snapshots;
+  if (old.state == LunState::failed || old.reason.starts_with(kFailedMark)) {
+    row.state = LunState::failed;
+    row.reason = old.reason;
+  } else if (row.state == LunState::creating) {
+    row.state = LunState::online;
+  }
+  if (auto fine = check_adoptable(row, entry); !fine) return fine.error();
+  if (row.uuid != old.uuid) {
+    auto erased = options_.catalog->change([&](Transaction& transaction) -> Outcome<> {
+      if (auto done = transaction.erase_lun(old.uuid); !done) return done.error();
+      return transaction.put_lun(row);
+    });
+    if (!erased) return erased.error();
+  }
+  auto saved = save(
+      entry, [&](LunRecord& changed) { changed = row; }, "lun.adopted",
+      "taken up from its trailer");
+  if (!saved) return saved.error();
+  if (auto done = serve(entry, std::move(*container)); !done) return done.error();
+  return view_of(entry);
+}
+
+namespace {
+
+/// Proposes what a trailer's copy says of grants; hosts that are not known come
+/// into being by name alone.
+Outcome<> propose_grants(catalog::Catalog& catalog, const LunRecord& row,
+                         const format::pb::Trailer& message, bool dry_run, RebuildReport& report) {
+  auto hosts = catalog.hosts();
+  if (!hosts) return hosts.error();
+  std::map<std::string, std::uint64_t> ids;
+  for (const auto& host : *hosts) ids[host.name] = host.id;
+  for (const auto& copy : message.grants()) {
+    report.proposals.push_back(fmt::format("{} {}", row.name, copy.host()));
+    bool known = ids.contains(copy.host());
+    if (!known)
+      report.lost.push_back(
+          fmt::format("host {}: its initiator names, credentials and quota", copy.host()));
+    if (dry_run) {
+      ids.emplace(copy.host(), 0);
+      continue;
+    }
+    auto done = catalog.change([&](Transaction& transaction) -> Outcome<> {
+      if (!known) {
+        auto id = transaction.put_host(HostRecord{.name = copy.host()});
+        if (!id) return id.error();
+        ids[copy.host()] = *id;
+      }
+      return transaction.put_grant({.lun = row.uuid,
+                                    .host = ids[copy.host()],
+                                    .read_only = copy.read_only(),
+                                    .quota = copy.quota(),
+                                    .lun_number = copy.lun_number(),
+                                    .allowed_verbs = copy.allowed_verbs(),
+                                    .proposed = true});
+    });
+    if (!done) return done.error();
+  }
+  return {};
+}
+
+}  // namespace
+
+Outcome<RebuildReport> Registry::rebuild(bool dry_run) {
+  RebuildReport report;
+  for (const auto& record : stores()) {
+    auto* where = store(record.name);
+    auto names =
+        where ? where->list()
+              : Result<std::vector<file_store::DirectoryEntry>>(make_error_code(Errc::offline));
+    if (!names) {
+      report.lost.push_back(fmt::format("store {}: {}", record.name, names.error().message()));
+      continue;
+    }
+    for (const auto& file : *names) {
+      auto name = lun_of(record.name, file.name);
+      if (!file.regular || !name || find_by_file(record.name, file.name)) continue;
+      auto container = Container::open_unknown(*where, file.name, std::nullopt);
+      if (!container) {
+        report.lost.push_back(
+            fmt::format("{}/{}: {}", record.name, file.name, container.error().message));
+        continue;
+      }
+      auto slot = (*container)->slot();
+      auto row = row_of(slot);
+      row.name = *name;
+      row.store = record.name;
+      row.file = file.name;
+      if (auto fine = check_adoptable(row, nullptr); !fine) {
+        report.lost.push_back(fine.error().message);
+        continue;
+      }
+      if (!dry_run) {
+        if (auto taken = adopt_row(row, std::move(*container)); !taken) {
+          report.lost.push_back(taken.error().message);
+          if (!find(row.name)) continue;
+        }
+      }
+      report.restored.push_back(row.name);
+      auto proposed = propose_grants(*options_.catalog, row, slot.message, dry_run, report);
+      if (!proposed) return proposed.error();
+    }
+  }
+  report.lost.push_back("schedules, relations, events and the audit trail before this rebuild");
+  return report;
+}
+
+}  // namespace caisson::object

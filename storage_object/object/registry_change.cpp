@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+// Changes of a LUN that exists: size, name, cache mode, state, grants.
+#include <fmt/format.h>
+
+#include "storage_object/base/errc.hpp"
+#include "storage_object/base/log.hpp"
+#include "storage_object/base/names.hpp"
+#include "storage_object/object/registry_impl.hpp"
+
+namespace caisson::object {
+
+using catalog::CacheMode;
+using catalog::LunRecord;
+using catalog::LunState;
+using catalog::ResizeIntent;
+
+namespace {
+
+Failure not_served(const LunView& view) {
+  return failure(
+      Errc::offline,
+      fmt::format("LUN '{}' is not online: {}", view.record.name,
+                  view.reason.empty() ? "an administrator took it offline" : view.reason),
+      fmt::format("bring it back with `caisson lun online {}`", view.record.name));
+}
+
+Outcome<> check_resize(const LunView& lun, std::uint64_t capacity, bool allow_shrink) {
+  const auto& row = lun.record;
+  if (!lun.object) return not_served(lun);
+  if (lun.state == LunState::failed)
+    return failure(Errc::offline, fmt::format("LUN '{}' has failed", row.name),
+                   "accept the loss with `lun online --accept-loss` first");
+  if (capacity == 0 || capacity % row.logical_block != 0 || capacity > format::kMaxCapacity)
+    return failure(
+        Errc::invalid_argument,
+        fmt::format("LUN '{}': a capacity of {} bytes is not possible", row.name, capacity),
+        fmt::format("give a multiple of {} up to {}", row.logical_block,
+                    format_size(format::kMaxCapacity)));
+  if (capacity < row.capacity && !allow_shrink)
+    return failure(Errc::invalid_argument,
+                   fmt::format("LUN '{}' has {}: {} would cut off data", row.name,
+                               format_size(row.capacity), format_size(capacity)),
+                   "shrink the file system in it first, then say --allow-shrink");
+  return {};
+}
+
+}  // namespace
+
+Outcome<LunView> Registry::resize(std::string_view name, std::uint64_t capacity,
+                                  bool allow_shrink) {
+  auto locked = lock(name);
+  if (!locked) return locked.error();
+  const auto& entry = locked->entry;
+  auto lun = view_of(entry);
+  if (auto fine = check_resize(lun, capacity, allow_shrink); !fine) return fine.error();
+  if (lun.record.resize)
+    return failure(
+        Errc::in_use,
+        fmt::format("LUN '{}': a resize to {} is not finished", name, lun.record.resize->to),
+        "take the LUN offline and online to finish it");
+  if (capacity == lun.record.capacity) return lun;
+  ResizeIntent intent{lun.record.capacity, capacity};
+  std::shared_ptr<LunObject> object;
+  std::shared_ptr<Container> container;
+  {
+    std::lock_guard lock(mutex_);
+    object = entry->object;
+    container = entry->container;
+  }
+  if (container->read_only())
+    return failure(Errc::unsupported, fmt::format("LUN '{}' is read-only", name),
+                   "resize it with the version that wrote it");
+  auto noted = save(entry, [&](LunRecord& changed) { changed.resize = intent; });
+  if (!noted) return noted.error();
+  bool shrinks = capacity < intent.from;
+  Outcome<> done;
+  if (shrinks) {  // nobody may see what is cut off, or write to it, any more
+    LunObject::Pause pause(*object);
+    object->set_capacity(capacity, object->config_id());
+    done = container->resize(intent, lun.record.thick);
+  } else {
+    done = container->resize(intent, lun.record.thick);
+  }
+  if (container->sync_failed()) object->fail();
+  if (!done) {
+    auto taken_back = shrinks ? done : container->abandon_grow(intent);
+    if (taken_back) taken_back = save(entry, [](LunRecord& changed) { changed.resize.reset(); });
+    if (!taken_back) {
+      take_down(entry);
+      std::lock_guard lock(mutex_);
+      entry->reason = fmt::format("a resize was interrupted: {}", done.error().message);
+    }
+    return done.error();
+  }
+  auto saved = save(entry, [](LunRecord& changed) {
+    changed.capacity = changed.resize->to;
+    changed.resize.reset();
+    ++changed.config_id;
+  });
+  if (!saved) {
+    // The container has its new size; the row still says that it is on its way.
+    take_down(entry);
+    std::lock_guard lock(mutex_);
+    entry->reason = fmt::format("its new size is not in the catalog: {}", saved.error().message);
+    return saved.error();
+  }
+  object->set_capacity(capacity, row_of_entry(entry).config_id);
+  object->announce(ObjectEvent::capacity_changed);
+  return view_of(entry);
+}
+
+Outcome<LunView> Registry::rename(std::string_view name, std::string_view to) {
+  if (auto valid = checked_name("LUN", to); !valid) return valid.error();
+  std::lock_guard one_at_a_time(rename_mutex_);
+  auto locked = lock(name);
+  if (!locked) return locked.error();
+  const auto& entry = locked->entry;
+  auto row = row_of_entry(entry);
+  if (row.name == to) return view_of(entry);
+  auto file = container_name(to);
+  auto store = open_store(row.store);
+  if (!store) return store.error();
+  auto taken = failure(Errc::already_exists, fmt::format("LUN '{}' exists already", to),
+                       "choose another name");
+  if (find(to) || find_by_file(row.store, file)) return taken;
+  if (auto noted = note_rename(row.uuid.to_string() + " " + std::string(to)); !noted)
+    return noted.error();
+  auto moved = (*store)->rename(row.file, file);
+  if (!moved) {
+    if (auto cleared = note_rename(""); !cleared) log::error("{}", cleared.error().message);
+    return failure(to_errc(moved.error()),
+                   fmt::format("cannot rename {}/{} to {}: {}", row.store, row.file, file,
+                               moved.error().message()),
+                   "choose another name, or look after the file of that name");
+  }
+  auto back = [&](const Failure& why) -> Outcome<LunView> {
+    if ((*store)->rename(file, row.file) && (*store)->sync_names()) (void)note_rename("");
+    return why;
+  };
+  if (auto synced = (*store)->sync_names(); !synced)
+    return back(failure(to_errc(synced.error()),
+                        fmt::format("store '{}': {}", row.store, synced.error().message()),
+                        "check the store's file system"));
+  auto saved = save(entry, [&](LunRecord& changed) {
+    changed.name = to;
+    changed.file = file;
+  });
+  if (!saved) return back(saved.error());
+  (void)note_rename("");  // a note of a finished rename changes nothing
+  std::shared_ptr<Container> container;
+  std::shared_ptr<LunObject> object;
+  {
+    std::lock_guard lock(mutex_);
+    container = entry->container;
+    object = entry->object;
+  }
+  if (container) {
+    container->renamed(file);
+    auto copied = container->update([&](format::pb::Trailer& m) { m.set_name(std::string(to)); });
+    if (!copied) log::warning("LUN '{}': {}", to, copied.error().message);
+  }
+  if (object) {
+    auto identity = *object->identity();
+    identity.name = to;
+    object->set_identity(std::move(identity));
+    object->announce(ObjectEvent::identity_changed);
+  }
+  return view_of(entry);
+}
+
+Outcome<LunView> Registry::set(std::string_view name, const SetOptions& options) {
+  auto locked = lock(name);
+  if (!locked) return locked.error();
+  const auto& entry = locked->entry;
+  auto row = row_of_entry(entry);
+  if (options.cache && *options.cache != row.cache)
+    if (auto done = switch_cache(entry, *options.cache); !done) return done.error();
+  if (options.location && *options.location != row.vendor_location) {
+    auto done =
+        save(entry, [&](LunRecord& changed) { changed.vendor_location = *options.location; });
+    if (!done) return done.error();
+  }
+  std::shared_ptr<Container> container;
+  {
+    std::lock_guard lock(mutex_);
+    container = entry->container;
+  }
+  auto fresh = row_of_entry(entry);
+  if (container && !(fresh == row))
+    if (auto done = container->update([&](format::pb::Trailer& m) { fill_message(m, fresh); });
+        !done)
+      log::warning("LUN '{}': {}", name, done.error().message);
+  return view_of(entry);
+}
+
+// The new file is open before the catalog says so: nothing can fail after it.
+Outcome<> Registry::switch_cache(const EntryPtr& entry, CacheMode mode) {
+  std::shared_ptr<Container> container;
+  std::shared_ptr<LunObject> object;
+  {
+    std::lock_guard lock(mutex_);
+    container = entry->container;
+    object = entry->object;
+  }
+  auto change = [mode](LunRecord& changed) { changed.cache = mode; };
+  if (!object) return save(entry, change);
+  auto store = open_store(row_of_entry(entry).store);
+  if (!store) return store.error();
+  auto file = container->open_data(**store, mode);
+  if (!file) return file.error();
+  if (auto saved = save(entry, change); !saved) return saved.error();
+  bool lost;
+  {
+    LunObject::Pause pause(*object);
+    lost = !file_store::sync(*object->data().file());
+    object->set_mode(mode, std::move(*file));
+  }
+  if (lost) object->fail();
+  object->announce(ObjectEvent::mode_changed);
+  return {};
+}
+
+Outcome<LunView> Registry::set_online(std::string_view name, bool accept_loss) {
+  auto locked = lock(name);
+  if (!locked) return locked.error();
+  const auto& entry = locked->entry;
+  control_->drain();  // a failure that is being recorded
+  auto lun = view_of(entry);
+  auto row = lun.record;
+  bool failed = lun.state == LunState::failed || row.reason.starts_with(kFailedMark);
+  if (failed && !accept_loss)
+    return failure(
+        Errc::offline, fmt::format("LUN '{}' has failed: {}", name, row.reason),
+        fmt::format("check what is in it, then `caisson lun online {} --accept-loss`", name));
+  if (!lun.object) {
+    auto done = save(entry, [&](LunRecord& changed) {
+      if (changed.state != LunState::offline) return;
+      changed.state = failed ? LunState::failed : LunState::online;
+      changed.reason.clear();
+    });
+    if (done) done = bring_up(entry);
+    if (!done) {
+      std::lock_guard lock(mutex_);
+      entry->reason = done.error().message;
+      return done.error();
+    }
+  }
+  std::shared_ptr<LunObject> object;
+  {
+    std::lock_guard lock(mutex_);
+    object = entry->object;
+  }
+  if (object && object->state() == LunState::failed) {
+    if (!accept_loss)
+      return failure(Errc::offline, fmt::format("LUN '{}' has failed", name),
+                     fmt::format("`caisson lun online {} --accept-loss`", name));
+    if (auto cleared = clear_failure(entry); !cleared) return cleared.error();
+    object->accept_loss();
+  }
+  return view_of(entry);
+}
+
+Outcome<LunView> Registry::set_offline(std::string_view name) {
+  auto locked = lock(name);
+  if (!locked) return locked.error();
+  const auto& entry = locked->entry;
+  auto lun = view_of(entry);
+  if (lun.record.state == LunState::offline) return lun;
+  if (lun.record.state != LunState::online && lun.record.state != LunState::failed)
+    return not_served(lun);
+  take_down(entry);
+  auto done = save(entry, [](LunRecord& changed) {
+    bool failed = changed.state == LunState::failed;
+    changed.reason = failed ? std::string(kFailedMark) + changed.reason : "";
+    changed.state = LunState::offline;
+  });
+  if (!done) {
+    if (auto back = bring_up(entry); !back) {
+      std::lock_guard lock(mutex_);
+      entry->reason = back.error().message;
+    }
+    return done.error();
+  }
+  std::lock_guard lock(mutex_);
+  entry->reason = entry->record.reason;
+  return view(*entry);
+}
+
+Outcome<> Registry::refresh_grants(const Uuid& lun) {
+  EntryPtr entry;
+  {
+    std::lock_guard lock(mutex_);
+    auto found = by_uuid_.find(lun);
+    if (found == by_uuid_.end())
+      return failure(Errc::not_found, fmt::format("there is no LUN {}", lun.to_string()));
+    entry = found->second;
+  }
+  std::lock_guard change(entry->change);
+  std::shared_ptr<Container> container;
+  {
+    std::lock_guard lock(mutex_);
+    container = entry->container;
+  }
+  if (!container) return {};  // copied when it is next online and a grant changes
+  auto hosts = options_.catalog->hosts();
+  if (!hosts) return hosts.error();
+  auto grants = options_.catalog->grants();
+  if (!grants) return grants.error();
+  std::map<std::uint64_t, std::string> names;
+  for (const auto& host : *hosts) names[host.id] = host.name;
+  return container->update([&](format::pb::Trailer& message) {
+    message.clear_grants();
+    for (const auto& grant : *grants) {
+      if (grant.lun != lun || grant.proposed) continue;
+      auto& copy = *message.add_grants();
+      copy.set_host(names[grant.host]);
+      copy.set_read_only(grant.read_only);
+      copy.set_lun_number(grant.lun_number);
+      copy.set_quota(grant.quota);
+      copy.set_allowed_verbs(grant.allowed_verbs);
+    }
+  });
+}
+
+}  // namespace caisson::object

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ObjectRegistry: inside this folder only.
+//
+// Locks, outermost first: Entry::change (one administrative change of an object
+// at a time), Entry::row (one read-modify-write of its catalog row at a time),
+// Registry::mutex_ (the lists; never held over anything that blocks).
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "storage_object/object/container.hpp"
+#include "storage_object/object/control_thread.hpp"
+#include "storage_object/object/failure_marks.hpp"
+#include "storage_object/object/lun_object.hpp"
+#include "storage_object/object/registry.hpp"
+
+namespace caisson::object {
+
+/// One LUN of the lists.
+struct Entry {
+  std::mutex change;
+  std::mutex row;
+  // Guarded by Registry::mutex_:
+  catalog::LunRecord record;
+  std::string reason;                    ///< why it is not served; empty when it is
+  std::shared_ptr<LunObject> object;     ///< while served
+  std::shared_ptr<Container> container;  ///< while open
+  bool erased = false;                   ///< no longer in the lists
+  bool unrecorded = false;               ///< failed, and nothing durable says so
+};
+using EntryPtr = std::shared_ptr<Entry>;
+
+class Registry final : public ObjectRegistry {
+ public:
+  explicit Registry(RegistryOptions options);
+  ~Registry() override;
+
+  Outcome<> start(RegistryObserver& observer) override;
+  Outcome<> stop() override;
+  Outcome<> add_store(const catalog::StoreRecord& record) override;
+  Outcome<> remove_store(std::string_view name) override;
+  std::vector<catalog::StoreRecord> stores() override;
+  file_store::Store* store(std::string_view name) override;
+  Outcome<LunView> create(const CreateOptions& options) override;
+  Outcome<LunView> import(const ImportOptions& options) override;
+  Outcome<LunView> adopt(std::string_view store, std::string_view file,
+                         std::optional<std::uint64_t> capacity) override;
+  Outcome<LunView> resize(std::string_view name, std::uint64_t capacity,
+                          bool allow_shrink) override;
+  Outcome<LunView> rename(std::string_view name, std::string_view to) override;
+  Outcome<LunView> set(std::string_view name, const SetOptions& options) override;
+  Outcome<LunView> set_online(std::string_view name, bool accept_loss) override;
+  Outcome<LunView> set_offline(std::string_view name) override;
+  Outcome<> remove(std::string_view name) override;
+  std::optional<LunView> find(std::string_view name) const override;
+  std::optional<LunView> find_by_file(std::string_view store, std::string_view file) const override;
+  std::vector<LunView> find_by_target(std::string_view target) const override;
+  std::vector<LunView> list() const override;
+  Outcome<> refresh_grants(const Uuid& lun) override;
+  Outcome<RebuildReport> rebuild(bool dry_run) override;
+
+ private:
+  struct StoreEntry {
+    catalog::StoreRecord record;
+    std::unique_ptr<file_store::Store> store;  ///< nullptr: could not be opened
+    std::string reason;
+  };
+  struct Locked {
+    EntryPtr entry;
+    std::unique_lock<std::mutex> change;
+  };
+
+  // Lists (registry.cpp).
+  LunView view(const Entry& entry) const;  // under mutex_
+  LunView view_of(const EntryPtr& entry) const;
+  catalog::LunRecord row_of_entry(const EntryPtr& entry) const;
+  Outcome<Locked> lock(std::string_view name);
+  EntryPtr entry_named(std::string_view name) const;
+  void index(const EntryPtr& entry);    // under mutex_
+  void unindex(const EntryPtr& entry);  // under mutex_
+  void forget(const EntryPtr& entry);
+  Outcome<file_store::Store*> open_store(std::string_view name);
+  /// Changes the row durably, then in memory. `event`: kind and text, may be empty.
+  Outcome<> save(const EntryPtr& entry, const std::function<void(catalog::LunRecord&)>& change,
+                 std::string_view event = {}, std::string_view text = {});
+  Outcome<> erase(const EntryPtr& entry);
+  /// A new entry under `row.name`, visible as being created. already_exists.
+  Outcome<Locked> reserve(const catalog::LunRecord& row);
+
+  // Serving (registry_serve.cpp).
+  /// Opens the container and serves it; what a crash interrupted is finished.
+  Outcome<> bring_up(const EntryPtr& entry);
+  Outcome<> open_and_serve(const EntryPtr& entry);
+  Outcome<> serve(const EntryPtr& entry, std::unique_ptr<Container> container);
+  Outcome<> finish_resize(const EntryPtr& entry, Container& container);
+  Outcome<> finish_creation(const EntryPtr& entry);
+  Outcome<> finish_deletion(const EntryPtr& entry);
+  void finish_rename();
+  /// False: it could not be told or recorded whether the file has its new name.
+  bool follow_rename(const EntryPtr& entry, const std::string& name);
+  Outcome<> note_rename(std::string_view text);
+  enum class MayWait : std::uint8_t { no, yes };  ///< for the owner lock, beside the others
+  void bring_up_or_note(const EntryPtr& entry, MayWait may_wait);
+  /// No longer served, closed. Data is flushed first; a failure of that is recorded.
+  void take_down(const EntryPtr& entry);
+  void record_failure(const EntryPtr& entry, const std::function<void()>& recorded);
+  bool write_failure(const EntryPtr& entry);
+  Outcome<> clear_failure(const EntryPtr& entry);
+  void wait_for_locks();
+
+  // Creation and import (registry_create.cpp, registry_import.cpp).
+  Outcome<catalog::LunRecord> checked_row(const CreateOptions& options);
+  Outcome<LunView> build(const catalog::LunRecord& row, const Fill& fill);
+  Outcome<> build_in(const EntryPtr& entry, const Fill& fill);
+  /// Takes a creation back: the file, if it is ours, and the row.
+  void roll_back(const EntryPtr& entry);
+  Outcome<LunView> import_in_place(catalog::LunRecord row, std::string_view file,
+                                   std::uint64_t length);
+  Outcome<> wrap_in_place(const EntryPtr& entry, std::string_view origin,
+                          std::optional<std::uint64_t> raw_length);
+  std::string default_store() const;
+
+  Outcome<LunView> adopt_known(const EntryPtr& entry, std::optional<std::uint64_t> capacity);
+  Outcome<LunView> adopt_row(catalog::LunRecord row, std::unique_ptr<Container> container);
+  Outcome<> check_adoptable(const catalog::LunRecord& row, const EntryPtr& known) const;
+  Outcome<> switch_cache(const EntryPtr& entry, catalog::CacheMode mode);
+
+  const RegistryOptions options_;
+  RegistryObserver* observer_ = nullptr;
+  std::unique_ptr<FailureMarks> marks_;
+  std::mutex rename_mutex_;  // one rename at a time: its intent is one setting
+
+  mutable std::mutex mutex_;  // guards the lists below and what Entry says
+  std::map<std::string, StoreEntry, std::less<>> stores_;
+  std::vector<std::unique_ptr<file_store::Store>> removed_stores_;
+  std::map<std::string, EntryPtr, std::less<>> by_name_;
+  std::map<std::pair<std::string, std::string>, EntryPtr> by_file_;
+  std::map<Uuid, EntryPtr> by_uuid_;
+  std::multimap<std::string, EntryPtr, std::less<>> by_target_;
+  std::vector<EntryPtr> waiting_for_lock_;
+  bool stopping_ = false;
+  std::condition_variable lock_wake_;
+  std::thread lock_waiter_;
+
+  std::unique_ptr<ControlThread> control_;
+};
+
+/// Marks `reason` of a LUN in state creating that is being imported in place:
+/// the rest is the raw image's name in its store.
+inline constexpr std::string_view kImportMark = "import of ";
+/// Marks `reason` of a LUN that was taken offline while it was failed.
+inline constexpr std::string_view kFailedMark = "failed: ";
+
+/// The container's name of a LUN.
+std::string container_name(std::string_view lun);
+
+}  // namespace caisson::object

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+// Raw images become LUNs: by copy into a new container, or where they lie. What
+// is in them is never looked at.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include "storage_object/base/errc.hpp"
+#include "storage_object/base/log.hpp"
+#include "storage_object/base/names.hpp"
+#include "storage_object/object/registry_impl.hpp"
+
+namespace caisson::object {
+
+using catalog::LunRecord;
+using catalog::LunState;
+using catalog::Transaction;
+using file_store::File;
+using file_store::FileExtent;
+using file_store::FileOp;
+
+namespace {
+
+constexpr std::size_t kCopyRun = std::size_t{1} << 20;
+
+/// Where a raw image lies: below a directory that imports may read from.
+struct Source {
+  std::unique_ptr<file_store::Store> opened;  ///< if it is not one of our stores
+  file_store::Store* store = nullptr;
+  std::string name;
+};
+
+/// One run of data or hole from `offset` on. Without extents all is data.
+FileExtent extent_at(File& file, std::uint64_t offset, std::uint64_t end) {
+  FileExtent extent;
+  std::atomic<bool> done = false;
+  file_store::FileRequest request;
+  request.op = FileOp::extents;
+  request.offset = offset;
+  request.length = end - offset;
+  request.extents = {&extent, 1};
+  request.owner = &done;
+  request.complete = [](file_store::FileRequest& finished) noexcept {
+    auto& flag = *static_cast<std::atomic<bool>*>(finished.owner);
+    flag.store(true, std::memory_order_release);
+    flag.notify_one();
+  };
+  file.submit(request);
+  done.wait(false, std::memory_order_acquire);
+  if (request.error || request.extent_count == 0 || extent.length == 0)
+    return {offset, end - offset, true};
+  return extent;
+}
+
+Outcome<> copy_run(File& from, File& to, std::uint64_t offset, std::span<std::byte> memory,
+                   const std::string& name) {
+  if (auto done = file_store::read_at(from, offset, memory); !done)
+    return failure(to_errc(done.error()),
+                   fmt::format("{}: cannot read at {}: {}", name, offset, done.error().message()),
+                   "check the image");
+  if (auto done = file_store::write_at(to, offset, memory); !done)
+    return failure(to_errc(done.error()),
+                   fmt::format("cannot write the copy of {}: {}", name, done.error().message()),
+                   "free space in the store");
+  return {};
+}
+
+/// Copies what is data; holes stay holes.
+Outcome<> copy_image(File& from, File& to, std::uint64_t length, const std::string& name,
+                     const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+  Buffer buffer(kCopyRun);
+  for (std::uint64_t at = 0; at < length;) {
+    auto extent = extent_at(from, at, length);
+    auto end = std::min(length, extent.offset + extent.length);
+    while (extent.data && at < end) {
+      auto run = buffer.span().first(std::min<std::uint64_t>(kCopyRun, end - at));
+      if (auto done = copy_run(from, to, at, run, name); !done) return done.error();
+      at += run.size();
+      if (progress) progress(at, length);
+    }
+    at = std::max(at, end);
+    if (progress) progress(at, length);
+  }
+  return {};
+}
+
+std::string stem(std::string_view file) { return std::filesystem::path(file).stem().string(); }
+
+}  // namespace
+
+Outcome<LunView> Registry::import(const ImportOptions& options) {
+  std::filesystem::path path(options.file);
+  Source source;
+  auto store_name = options.like.store.empty() ? default_store() : options.like.store;
+  auto target = open_store(store_name);
+  if (!target) return target.error();
+  if (path.is_relative()) {
+    source.store = *target;
+    source.name = path.string();
+  } else {
+    auto allowed = options_.import_directories;
+    for (const auto& record : stores())
+      if (record.import_allowed || options.in_place) allowed.push_back(record.location);
+    for (const auto& directory : allowed) {
+      auto below = path.lexically_normal().lexically_relative(
+          std::filesystem::path(directory).lexically_normal());
+      if (below.empty() || below == "." || *below.begin() == "..") continue;
+      source.name = below.string();
+      if (std::filesystem::path((*target)->location()).lexically_normal() ==
+          std::filesystem::path(directory).lexically_normal()) {
+        source.store = *target;
+      } else {
+        auto opened = options_.open_store({.name = "import", .location = directory});
+        if (!opened) return opened.error();
+        source.opened = std::move(*opened);
+        source.store = source.opened.get();
+      }
+      break;
+    }
+    if (source.store == nullptr)
+      return failure(Errc::permission_denied,
+                     fmt::format("{} is not below a directory that imports may read", options.file),
+                     "name its directory in the configuration, or put it into a store");
+  }
+  bool inside = source.store == *target;
+  if (options.in_place && (!inside || source.name.find('/') != std::string::npos))
+    return failure(
+        Errc::invalid_argument,
+        fmt::format("{} does not lie at the top of store '{}'", options.file, store_name),
+        "move it there, or import it by copy");
+  if (inside && find_by_file(store_name, source.name))
+    return failure(Errc::in_use, fmt::format("{} is the container of a LUN", options.file),
+                   "clone that LUN instead");
+
+  auto image = source.store->open(source.name, {.read_only = true});
+  if (!image)
+    return failure(to_errc(image.error()),
+                   fmt::format("cannot open {}: {}", options.file, image.error().message()),
+                   "it must be a plain file with one name");
+  auto attributes = (*image)->attributes();
+  if (!attributes)
+    return failure(to_errc(attributes.error()),
+                   fmt::format("{}: {}", options.file, attributes.error().message()));
+  auto length = attributes->size;
+  auto create = options.like;
+  create.name = options.name.empty() ? stem(source.name) : options.name;
+  create.store = store_name;
+  create.capacity = (length + create.logical_block - 1) / std::max(create.logical_block, 1u) *
+                    create.logical_block;
+  auto row = checked_row(create);
+  if (!row) return row.error();
+  if (find(create.name))
+    return failure(Errc::already_exists, fmt::format("LUN '{}' exists already", create.name),
+                   "choose another name with --as");
+  if (options.dry_run) {
+    LunView view;
+    view.record = std::move(*row);
+    return view;
+  }
+  if (options.in_place) {
+    image->reset();
+    return import_in_place(std::move(*row), source.name, length);
+  }
+  return build(*row, [&](File& to) {
+    return copy_image(**image, to, length, options.file, options.progress);
+  });
+}
+
+Outcome<LunView> Registry::import_in_place(LunRecord row, std::string_view file,
+                                           std::uint64_t length) {
+  if (file != row.file) {
+    auto taken = open_store(row.store).value()->open(row.file, {.read_only = true});
+    if (taken || to_errc(taken.error()) != Errc::not_found)
+      return failure(Errc::already_exists, fmt::format("{}/{} exists already", row.store, row.file),
+                     "choose another name with --as");
+  }
+  row.reason = fmt::format("{}{}", kImportMark, file);
+  auto reserved = reserve(row);
+  if (!reserved) return reserved.error();
+  const auto& entry = reserved->entry;
+  auto noted =
+      options_.catalog->change([&](Transaction& transaction) { return transaction.put_lun(row); });
+  if (!noted) {
+    forget(entry);
+    return noted.error();
+  }
+  if (auto done = wrap_in_place(entry, file, length); !done) {
+    // The image is the administrator's: whatever happened, it is not removed.
+    std::lock_guard lock(mutex_);
+    entry->reason = done.error().message;
+    return done.error();
+  }
+  return view_of(entry);
+}
+
+Outcome<> Registry::wrap_in_place(const EntryPtr& entry, std::string_view origin,
+                                  std::optional<std::uint64_t> raw_length) {
+  auto row = row_of_entry(entry);
+  auto store = open_store(row.store);
+  if (!store) return store.error();
+  auto container = Container::wrap(**store, origin, row, raw_length);
+  if (!container) {
+    if (raw_length && !erase(entry))
+      log::error("LUN '{}': its import failed and is taken up again at the next start", row.name);
+    return container.error();
+  }
+  if (origin != row.file) {
+    auto renamed = (*store)->rename(origin, row.file);
+    if (!renamed)
+      return failure(
+          to_errc(renamed.error()),
+          fmt::format("cannot rename {} to {}: {}", origin, row.file, renamed.error().message()),
+          "check the store; the next start tries again");
+    (*container)->renamed(row.file);
+  }
+  if (auto synced = (*store)->sync_names(); !synced)
+    return failure(to_errc(synced.error()),
+                   fmt::format("store '{}': {}", row.store, synced.error().message()),
+                   "check the store; the next start tries again");
+  auto done = save(entry, [](LunRecord& changed) {
+    changed.state = LunState::online;
+    changed.reason.clear();
+  });
+  if (!done) return done.error();
+  return serve(entry, std::move(*container));
+}
+
+}  // namespace caisson::object

@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a row of the catalog to a served object and back, and what a crash left
+// to be finished on the way.
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <chrono>
+
+#include "storage_object/base/errc.hpp"
+#include "storage_object/base/log.hpp"
+#include "storage_object/object/registry_impl.hpp"
+
+namespace caisson::object {
+
+using catalog::LunRecord;
+using catalog::LunState;
+using catalog::Transaction;
+
+namespace {
+
+constexpr auto kLockRetry = std::chrono::milliseconds(50);
+constexpr std::string_view kCleanShutdown = "clean_shutdown";
+constexpr std::string_view kPendingRename = "pending_rename";
+
+/// Two descriptors a container: as many as the system lets us have.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+Identity identity_of(const LunRecord& row) {
+  return {.uuid = row.uuid,
+          .name = row.name,
+          .naa = row.naa,
+          .serial = row.serial,
+          .target_name = row.target_name,
+          .target_lun = row.target_lun,
+          .removable = row.removable};
+}
+
+}  // namespace
+
+Outcome<> Registry::start(RegistryObserver& observer) {
+  raise_descriptor_limit();
+  observer_ = &observer;
+  control_ = std::make_unique<ControlThread>();
+  auto stores = options_.catalog->stores();
+  if (!stores) return stores.error();
+  auto rows = options_.catalog->luns();
+  if (!rows) return rows.error();
+  auto clean = options_.catalog->setting(kCleanShutdown);
+  if (!clean) return clean.error();
+  if (*clean && **clean == "0")
+    log::warning("the last shutdown was not clean; what it interrupted is finished now");
+  auto noted = options_.catalog->change(
+      [](Transaction& transaction) { return transaction.put_setting(kCleanShutdown, "0"); });
+  if (!noted) return noted.error();
+
+  std::unique_ptr<file_store::Store> marks;
+  if (!options_.failure_marks.empty()) {
+    auto opened = options_.open_store({.name = "marks", .location = options_.failure_marks});
+    if (opened)
+      marks = std::move(*opened);
+    else
+      log::warning("no failure marks: {}", opened.error().message);
+  }
+  marks_ = std::make_unique<FailureMarks>(std::move(marks));
+
+  for (auto& record : *stores) {
+    StoreEntry entry{.record = record};
+    auto opened = options_.open_store(record);
+    if (opened)
+      entry.store = std::move(*opened);
+    else
+      log::error("store '{}': {}", record.name, entry.reason = opened.error().message);
+    std::lock_guard lock(mutex_);
+    stores_[record.name] = std::move(entry);
+  }
+  std::vector<EntryPtr> entries;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto& row : *rows) {
+      auto entry = std::make_shared<Entry>();
+      entry->record = std::move(row);
+      index(entry);
+      entries.push_back(std::move(entry));
+    }
+  }
+  finish_rename();
+  for (const auto& entry : entries) bring_up_or_note(entry, MayWait::yes);
+  std::lock_guard lock(mutex_);
+  if (!waiting_for_lock_.empty()) lock_waiter_ = std::thread([this] { wait_for_locks(); });
+  return {};
+}
+
+// One that cannot be served stays offline alone, with its reason.
+void Registry::bring_up_or_note(const EntryPtr& entry, MayWait may_wait) {
+  std::lock_guard change(entry->change);
+  auto done = bring_up(entry);
+  if (done) return;
+  const auto& why = done.error();
+  std::lock_guard lock(mutex_);
+  bool locked = why.code == Errc::in_use && may_wait == MayWait::yes;
+  if (locked) waiting_for_lock_.push_back(entry);
+  entry->reason = why.message + (why.remedy.empty() ? "" : "; " + why.remedy);
+  log::at(locked ? log::Level::info : log::Level::error, "LUN '{}' is offline: {}",
+          entry->record.name, entry->reason);
+}
+
+void Registry::wait_for_locks() {
+  const auto deadline = std::chrono::steady_clock::now() + options_.lock_wait;
+  std::unique_lock lock(mutex_);
+  while (!waiting_for_lock_.empty() && std::chrono::steady_clock::now() < deadline) {
+    if (lock_wake_.wait_for(lock, kLockRetry, [this] { return stopping_; })) return;
+    auto waiting = std::exchange(waiting_for_lock_, {});
+    lock.unlock();
+    std::vector<EntryPtr> still;
+    for (const auto& entry : waiting) {
+      std::lock_guard change(entry->change);
+      if (row_of_entry(entry).state == LunState::offline || view_of(entry).object) continue;
+      auto done = bring_up(entry);
+      if (!done && done.error().code == Errc::in_use) still.push_back(entry);
+      if (done || done.error().code == Errc::in_use) continue;
+      std::lock_guard note(mutex_);
+      entry->reason = done.error().message;
+    }
+    lock.lock();
+    waiting_for_lock_ = std::move(still);
+  }
+  for (const auto& entry : waiting_for_lock_)
+    log::error("LUN '{}' stays offline: {}", entry->record.name, entry->reason);
+  waiting_for_lock_.clear();
+}
+
+Outcome<> Registry::bring_up(const EntryPtr& entry) {
+  if (entry->erased) return {};
+  switch (row_of_entry(entry).state) {
+    case LunState::offline: return {};
+    case LunState::creating: return finish_creation(entry);
+    case LunState::deleting: return finish_deletion(entry);
+    case LunState::online:
+    case LunState::failed: return open_and_serve(entry);
+  }
+  return {};
+}
+
+Outcome<> Registry::open_and_serve(const EntryPtr& entry) {
+  auto row = row_of_entry(entry);
+  auto store = open_store(row.store);
+  if (!store) return store.error();
+  auto container = Container::open(**store, row);
+  if (!container) return container.error();
+  if (auto done = finish_resize(entry, **container); !done) return done.error();
+  return serve(entry, std::move(*container));
+}
+
+Outcome<> Registry::finish_resize(const EntryPtr& entry, Container& container) {
+  auto row = row_of_entry(entry);
+  if (!row.resize) return {};
+  if (auto done = container.resize(*row.resize, row.thick); !done) return done.error();
+  return save(entry, [](LunRecord& changed) {
+    changed.capacity = changed.resize->to;
+    changed.resize.reset();
+    ++changed.config_id;
+  });
+}
+
+Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> opened) {
+  std::shared_ptr<Container> container(std::move(opened));
+  auto row = row_of_entry(entry);
+  auto store = open_store(row.store);
+  if (!store) return store.error();
+  bool failed = row.state == LunState::failed || container->slot().message.has_failed() ||
+                marks_->has(row.uuid);
+  if (failed && row.state != LunState::failed) {
+    auto done = save(entry, [](LunRecord& changed) {
+      changed.state = LunState::failed;
+      changed.reason = "a flush failed before the last stop";
+    });
+    if (!done) log::error("LUN '{}': {}", row.name, done.error().message);
+  }
+  auto file = container->open_data(**store, row.cache);
+  if (!file) return file.error();
+  DataOptions data_options{.geometry = {row.capacity, row.logical_block, row.physical_block},
+                           .read_only = container->read_only(),
+                           .give_space_back = !row.thick};
+  auto data = std::make_unique<ContainerData>(std::move(*file), data_options);
+  LunParts parts{.identity = identity_of(row),
+                 .data = data.get(),
+                 .cache = row.cache,
+                 .failed = failed,
+                 .config_id = row.config_id,
+                 .owner_epoch = row.owner_epoch};
+  parts.stack = std::move(data);
+  if (options_.decorate) parts.stack = options_.decorate(std::move(parts.stack), row);
+  parts.recorder = [this, weak = std::weak_ptr(entry)](std::shared_ptr<LunObject>,
+                                                       std::function<void()> recorded) {
+    control_->post([this, weak, recorded = std::move(recorded)] {
+      if (auto failing = weak.lock()) record_failure(failing, recorded);
+    });
+  };
+  auto object = std::make_shared<LunObject>(std::move(parts));
+  {
+    std::lock_guard lock(mutex_);
+    entry->container = std::move(container);
+    entry->object = object;
+    entry->reason.clear();
+  }
+  observer_->on_served(object);
+  return {};
+}
+
+// What a crash left of a creation: all of it, or none. Nobody was told of the
+// object, so a row whose file is not there, or is not ours, is taken back.
+Outcome<> Registry::finish_creation(const EntryPtr& entry) {
+  auto row = row_of_entry(entry);
+  auto store = open_store(row.store);
+  if (!store) return store.error();
+  auto container = Container::open(**store, row);
+  bool nothing = !container && (container.error().code == Errc::not_found ||
+                                container.error().code == Errc::corrupt);
+  if (nothing && row.reason.starts_with(kImportMark)) {
+    auto done = wrap_in_place(entry, row.reason.substr(kImportMark.size()), std::nullopt);
+    if (done || done.error().code != Errc::not_found) return done;
+  }
+  if (nothing) {
+    log::warning("LUN '{}': its creation was interrupted and is taken back", row.name);
+    return erase(entry);
+  }
+  if (!container) return container.error();
+  if (auto done = (*store)->sync_names(); !done)
+    return failure(to_errc(done.error()),
+                   fmt::format("store '{}': {}", row.store, done.error().message()));
+  auto done = save(entry, [](LunRecord& changed) {
+    changed.state = LunState::online;
+    changed.reason.clear();
+  });
+  if (!done) return done.error();
+  return serve(entry, std::move(*container));
+}
+
+// A file that is not this object's is left alone.
+Outcome<> Registry::finish_deletion(const EntryPtr& entry) {
+  auto row = row_of_entry(entry);
+  auto store = open_store(row.store);
+  if (!store) return store.error();
+  {
+    auto container = Container::open(**store, row);
+    if (!container && container.error().code != Errc::not_found &&
+        container.error().code != Errc::corrupt && container.error().code != Errc::unsupported)
+      return container.error();
+    if (container) {
+      if (auto done = (*store)->remove(row.file); !done)
+        return failure(
+            to_errc(done.error()),
+            fmt::format("{}/{}: cannot remove: {}", row.store, row.file, done.error().message()),
+            "check the store's permissions, then delete the LUN again");
+    } else if (container.error().code != Errc::not_found) {
+      log::warning("LUN '{}': {}; the file is left where it is", row.name,
+                   container.error().message);
+    }
+  }
+  if (auto done = (*store)->sync_names(); !done)
+    return failure(to_errc(done.error()),
+                   fmt::format("store '{}': {}", row.store, done.error().message()));
+  return erase(entry);
+}
+
+// The setting holds "UUID NAME": what a rename under way will be called. If the
+// file has its new name already, the row follows; if not, nothing has happened.
+void Registry::finish_rename() {
+  auto pending = options_.catalog->setting(kPendingRename);
+  if (!pending || !*pending || (*pending)->empty()) return;
+  const auto& text = **pending;
+  auto space = std::min(text.find(' '), text.size() - 1);
+  auto uuid = Uuid::parse(std::string_view(text).substr(0, space));
+  EntryPtr entry;
+  if (uuid) {
+    std::lock_guard lock(mutex_);
+    if (auto found = by_uuid_.find(*uuid); found != by_uuid_.end()) entry = found->second;
+  }
+  if (entry && !follow_rename(entry, text.substr(space + 1))) return;  // the next start tries again
+  if (auto cleared = note_rename(""); !cleared)
+    log::error("a finished rename stays noted: {}", cleared.error().message);
+}
+
+bool Registry::follow_rename(const EntryPtr& entry, const std::string& name) {
+  auto row = row_of_entry(entry);
+  auto* where = store(row.store);
+  if (where == nullptr) return false;
+  if (where->open(row.file)) return true;
+  auto moved = row;
+  moved.name = name;
+  moved.file = container_name(name);
+  auto there = Container::open(*where, moved);
+  if (!there && there.error().code != Errc::in_use) return true;  // not this rename's doing
+  if (!where->sync_names()) return false;
+  return save(entry,
+              [&](LunRecord& changed) {
+                changed.name = moved.name;
+                changed.file = moved.file;
+              })
+      .has_value();
+}
+
+Outcome<> Registry::note_rename(std::string_view text) {
+  return options_.catalog->change(
+      [&](Transaction& transaction) { return transaction.put_setting(kPendingRename, text); });
+}
+
+void Registry::take_down(const EntryPtr& entry) {
+  std::shared_ptr<LunObject> object;
+  std::shared_ptr<Container> container;
+  {
+    std::lock_guard lock(mutex_);
+    object = entry->object;
+    container = entry->container;
+  }
+  if (object) {
+    observer_->on_withdrawn(object);
+    bool was_failed = object->state() == LunState::failed;
+    object->withdraw();
+    auto flushed = file_store::sync(*object->data().file());
+    bool lost = !flushed || (container && container->sync_failed());
+    if (lost && !was_failed) record_failure(entry, [] {});
+  }
+  std::lock_guard lock(mutex_);
+  entry->object.reset();
+  entry->container.reset();
+}
+
+// The failed state.
+
+void Registry::record_failure(const EntryPtr& entry, const std::function<void()>& recorded) {
+  auto row = row_of_entry(entry);
+  log::error("LUN '{}': a flush failed; what was written since the one before may be lost",
+             row.name);
+  auto saved = save(
+      entry,
+      [](LunRecord& changed) {
+        changed.state = LunState::failed;
+        changed.reason = "a flush failed; what was written since the one before may be lost";
+      },
+      "lun.failed", "a flush failed: writes are refused until `lun online --accept-loss`");
+  if (saved) recorded();
+  std::shared_ptr<Container> container;
+  {
+    std::lock_guard lock(mutex_);
+    container = entry->container;
+  }
+  bool in_trailer = container && container->update([&](format::pb::Trailer& message) {
+    message.mutable_failed()->set_reason("a flush failed");
+    message.mutable_failed()->set_since(
+        std::chrono::system_clock::to_time_t(options_.clock->wall()));
+  });
+  bool marked = (saved && in_trailer) || marks_->set(row.uuid).has_value();
+  {
+    std::lock_guard lock(mutex_);
+    entry->unrecorded = !saved && !in_trailer && !marked;
+  }
+  if (!saved) {
+    log::error("LUN '{}': its failed state is not in the catalog: {}", row.name,
+               saved.error().message);
+    recorded();
+  }
+}
+
+bool Registry::write_failure(const EntryPtr& entry) {
+  auto saved = save(entry, [](LunRecord& changed) {
+    changed.state = LunState::failed;
+    changed.reason = "a flush failed";
+  });
+  bool done = saved.has_value() || marks_->set(row_of_entry(entry).uuid).has_value();
+  std::lock_guard lock(mutex_);
+  entry->unrecorded = !done;
+  return done;
+}
+
+Outcome<> Registry::clear_failure(const EntryPtr& entry) {
+  auto row = row_of_entry(entry);
+  std::shared_ptr<Container> container;
+  {
+    std::lock_guard lock(mutex_);
+    container = entry->container;
+  }
+  if (container && container->slot().message.has_failed())
+    if (auto done = container->update([](format::pb::Trailer& m) { m.clear_failed(); }); !done)
+      return done.error();
+  if (auto done = marks_->clear(row.uuid); !done)
+    return failure(
+        to_errc(done.error()),
+        fmt::format("LUN '{}': its failure mark stays: {}", row.name, done.error().message()),
+        fmt::format("check {}", options_.failure_marks));
+  return save(
+      entry,
+      [](LunRecord& changed) {
+        changed.state = LunState::online;
+        changed.reason.clear();
+      },
+      "lun.loss_accepted", "an administrator accepted that writes may be lost");
+}
+
+Outcome<> Registry::stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  lock_wake_.notify_all();
+  if (lock_waiter_.joinable()) lock_waiter_.join();
+  std::vector<EntryPtr> entries;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [name, entry] : by_name_) entries.push_back(entry);
+  }
+  std::string unrecorded;
+  for (const auto& entry : entries) {
+    std::lock_guard change(entry->change);
+    take_down(entry);
+  }
+  if (control_) control_->drain();
+  for (const auto& entry : entries) {
+    bool missing;
+    {
+      std::lock_guard lock(mutex_);
+      missing = entry->unrecorded;
+    }
+    if (missing && !write_failure(entry))
+      unrecorded += (unrecorded.empty() ? "" : ", ") + row_of_entry(entry).name;
+  }
+  if (!unrecorded.empty())
+    return failure(Errc::io_error,
+                   fmt::format("the failed state of {} could be written nowhere", unrecorded),
+                   "distrust these LUNs until they are checked");
+  return options_.catalog->change(
+      [](Transaction& transaction) { return transaction.put_setting(kCleanShutdown, "1"); });
+}
+
+}  // namespace caisson::object
