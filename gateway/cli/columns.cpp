@@ -100,8 +100,9 @@ constexpr Column kSession[] = {
     {"portal", "Portal"},
     {"auth", "Auth"},
     {"since", "Since", Format::time},
-    {"reads", "Reads", Format::number},
-    {"writes", "Writes", Format::number},
+    {"commands", "Commands", Format::number},
+    {"read_bytes", "Read", Format::size},
+    {"written_bytes", "Written", Format::size},
 };
 constexpr Column kPortal[] = {
     {"protocol", "Protocol"},

@@ -53,14 +53,22 @@ class FakeService final : public ControlService {
       return;
     }
     last_request_ = request;
+    auto script = script_;
+    auto answer = answer_;
     lock.unlock();
-    done(script_ ? script_(opcode, request, progress) : ControlReply::success(answer_));
+    done(script ? script(opcode, request, progress) : ControlReply::success(std::move(answer)));
   }
 
   void hold() { hold_ = true; }
   using Script = std::function<ControlReply(const wire::Opcode&, const std::string&, Progress&)>;
-  void answer_by(Script script) { script_ = std::move(script); }
-  void answer_with(std::string bytes) { answer_ = std::move(bytes); }
+  void answer_by(Script script) {
+    std::lock_guard lock(mutex_);
+    script_ = std::move(script);
+  }
+  void answer_with(std::string bytes) {
+    std::lock_guard lock(mutex_);
+    answer_ = std::move(bytes);
+  }
 
   /// Waits for the next call of a held service.
   SeenCall next() {
