@@ -168,8 +168,8 @@ def manual_text(tree):
 
 
 def undocumented(words, manual):
-    """Those that the manual does not name; roff writes a hyphen as \\-."""
-    plain = manual.replace("\\-", "-")
+    """Those that the manual does not name; roff writes a hyphen as \\- and mdoc "--" as "Fl Fl "."""
+    plain = manual.replace("\\-", "-").replace("Fl Fl ", "--")
     return [w for w in sorted(set(words)) if not re.search(re.escape(w) + r"(?![\w-])", plain)]
 
 

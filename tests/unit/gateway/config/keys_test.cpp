@@ -193,11 +193,10 @@ TEST(KeysTest, ManualNamesEveryKeyAndFlag) {
   for (const auto& key : keys()) {
     const auto flag = ".It Fl Fl " + std::string(key.flag.substr(2)) + " ";
     EXPECT_THAT(flags_page, HasSubstr(flag));
-    const auto leaf = std::string(key.name.substr(key.name.rfind('.') + 1));
-    EXPECT_THAT(keys_page, HasSubstr(".It Ic " + leaf + "\n"));
+    EXPECT_THAT(keys_page, HasSubstr(".It Ic " + std::string(key.name) + "\n"));
   }
   for (const auto& key : store_keys())
-    EXPECT_THAT(keys_page, HasSubstr(".It Ic " + std::string(key.name) + "\n"));
+    EXPECT_THAT(keys_page, HasSubstr(".It Ic stores.NAME." + std::string(key.name) + "\n"));
   for (const auto& flag : plain_flags())
     EXPECT_THAT(flags_page, HasSubstr(".It Fl Fl " + std::string(flag.flag.substr(2))));
 }
@@ -207,10 +206,10 @@ TEST(KeysTest, ManualNamesNoKeyOrFlagThatIsGone) {
   std::set<std::string> flags, names;
   for (const auto& key : keys()) {
     flags.insert(std::string(key.flag));
-    names.insert(std::string(key.name.substr(key.name.rfind('.') + 1)));
+    names.insert(std::string(key.name));
   }
   for (const auto& flag : plain_flags()) flags.insert(std::string(flag.flag));
-  for (const auto& key : store_keys()) names.insert(std::string(key.name));
+  for (const auto& key : store_keys()) names.insert("stores.NAME." + std::string(key.name));
   constexpr std::string_view kFlag = ".It Fl Fl ", kKey = ".It Ic ";
   for (std::string line; std::getline(flags_page, line);) {
     if (!line.starts_with(kFlag)) continue;
