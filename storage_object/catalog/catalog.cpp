@@ -97,13 +97,17 @@ Outcome<> Catalog::change(const std::function<Outcome<>(Transaction&)>& body) {
 }
 
 Outcome<> Catalog::backup_to(const std::string& target) {
+  if (auto allowed = check_target(options_.path, target); !allowed) return allowed.error();
   const auto partial = partial_name(target);
-  {
-    std::lock_guard lock(mutex_);  // only while it is copied, not while it is synced
-    if (auto copied = copy_database(database_, options_.path, partial); !copied)
-      return copied.error();
-  }
-  return publish_copy(partial, target);
+  auto copied = copy_locked(partial);  // synced without the lock
+  if (copied) copied = publish_copy(partial, target);
+  if (!copied) discard_copy(partial);
+  return copied;
+}
+
+Outcome<> Catalog::copy_locked(const std::string& partial) {
+  std::lock_guard lock(mutex_);
+  return copy_database(database_, options_.path, partial);
 }
 
 }  // namespace caisson::catalog

@@ -87,11 +87,14 @@ class Catalog {
   Outcome<std::vector<EventRecord>> latest_events(std::size_t limit);
 
   /// A consistent copy of the running catalog at `target` (0600, fsynced, made
-  /// beside it and renamed). For `catalog backup` and the daily copy.
+  /// beside it and renamed). For `catalog backup` and the daily copy. Replaces
+  /// an older copy, but neither the catalog itself nor any other kind of file:
+  /// Errc::invalid_argument, already_exists.
   Outcome<> backup_to(const std::string& target);
 
  private:
   explicit Catalog(CatalogOptions options);
+  Outcome<> copy_locked(const std::string& partial);
   CatalogOptions options_;
   std::mutex mutex_;
   sqlite3* database_ = nullptr;

@@ -6,15 +6,35 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <regex>
 
+#include "storage_object/base/byte_order.hpp"
 #include "storage_object/catalog/catalog.hpp"
 #include "storage_object/catalog/files.hpp"
+#include "storage_object/catalog/migrations.hpp"
 #include "storage_object/catalog/sqlite.hpp"
 
 namespace caisson::catalog {
 namespace {
+
+/// What SQLite may leave beside a copy that it was making.
+constexpr const char* kCopySuffixes[] = {"", "-wal", "-journal"};
+
+/// SQLite's file format, 1.3: the magic, and the application id at byte 68.
+bool has_catalog_header(const std::string& path) {
+  constexpr std::size_t kApplicationIdOffset = 68;
+  char header[100] = {};
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return false;
+  std::ifstream(path, std::ios::binary).read(header, sizeof header);
+  be32 application;
+  std::memcpy(&application, header + kApplicationIdOffset, sizeof application);
+  return std::string_view(header, 16) == std::string_view("SQLite format 3\0", 16) &&
+         application == kApplicationId;
+}
 
 /// Every page of `source` into the empty database `target`.
 Outcome<> copy_pages(sqlite3* source, const std::string& source_path, sqlite3* target,
@@ -78,11 +98,28 @@ Outcome<> check_integrity(sqlite3* database, const std::string& path, Check chec
   return {};
 }
 
-std::string partial_name(const std::string& target) { return target + ".partial"; }
+std::string partial_name(const std::string& target) { return target + ".caisson-partial"; }
+
+void discard_copy(const std::string& partial) {
+  for (const char* suffix : kCopySuffixes) (void)remove_file(partial + suffix);
+}
+
+Outcome<> check_target(const std::string& catalog, const std::string& target) {
+  std::error_code error;
+  if (!std::filesystem::exists(target, error)) return {};
+  if (std::filesystem::equivalent(catalog, target, error) ||
+      std::filesystem::equivalent(catalog + "-wal", target, error))
+    return failure(Errc::invalid_argument, fmt::format("{} is the catalog itself", target),
+                   "Name another file for the copy.");
+  if (has_catalog_header(target)) return {};
+  return failure(Errc::already_exists,
+                 fmt::format("{} exists and is not a copy of a catalog", target),
+                 "It is left alone: name another file for the copy.");
+}
 
 Outcome<> copy_database(sqlite3* source, const std::string& source_path,
                         const std::string& partial) {
-  for (const char* suffix : {"", "-wal", "-journal"})
+  for (const char* suffix : kCopySuffixes)
     if (auto removed = remove_file(partial + suffix); !removed) return removed.error();
   if (auto made = make_private(partial); !made) return made.error();
   auto target = open_database(partial, SQLITE_OPEN_READWRITE);
@@ -104,8 +141,10 @@ Outcome<> publish_copy(const std::string& partial, const std::string& target) {
 
 Outcome<> copy_to_file(sqlite3* source, const std::string& source_path, const std::string& target) {
   const auto partial = partial_name(target);
-  if (auto copied = copy_database(source, source_path, partial); !copied) return copied.error();
-  return publish_copy(partial, target);
+  auto copied = copy_database(source, source_path, partial);
+  if (copied) copied = publish_copy(partial, target);
+  if (!copied) discard_copy(partial);
+  return copied;
 }
 
 Outcome<bool> rotate_daily_copy(Catalog& catalog, const std::string& directory, unsigned keep,

@@ -30,7 +30,14 @@ Outcome<> copy_database(sqlite3* source, const std::string& source_path,
 /// Makes `partial` durable and gives it its name, durably.
 Outcome<> publish_copy(const std::string& partial, const std::string& target);
 
-/// Both.
+/// Removes a copy that did not succeed.
+void discard_copy(const std::string& partial);
+
+/// Refuses to put a copy in place of the catalog itself, or of a file that is
+/// no catalog (a container, say).
+Outcome<> check_target(const std::string& catalog, const std::string& target);
+
+/// Writes a copy and gives it its name.
 Outcome<> copy_to_file(sqlite3* source, const std::string& source_path, const std::string& target);
 
 }  // namespace caisson::catalog

@@ -67,12 +67,14 @@ Outcome<> keep_old(const std::string& path) {
 
 Outcome<> restore(const std::string& backup, const std::string& path) {
   const auto partial = path + ".restoring";
-  if (auto copied = copy_checked(backup, partial); !copied) return copied.error();
-  if (file_exists(path)) {
-    if (auto settled = settle_old(path); !settled) return settled.error();
-    if (auto kept = keep_old(path); !kept) return kept.error();
+  auto done = copy_checked(backup, partial);
+  if (done && file_exists(path)) {
+    done = settle_old(path);
+    if (done) done = keep_old(path);
   }
-  return publish_copy(partial, path);
+  if (done) done = publish_copy(partial, path);
+  if (!done) discard_copy(partial);
+  return done;
 }
 
 }  // namespace caisson::catalog

@@ -40,7 +40,7 @@ TEST_F(CopiesTest, BackupIsOnePrivateFileThatOpensAsACatalog) {
     ASSERT_TRUE(t.put_lun(lun));
   });
   const auto target = directory_ + "/copy";
-  write_file(target, "an older copy");
+  ASSERT_TRUE(catalog_->backup_to(target));  // an older one
   write_file(partial_name(target), "what a crash left");
   const auto old = ::umask(0);
   auto copied = catalog_->backup_to(target);
@@ -61,6 +61,30 @@ TEST_F(CopiesTest, BackupWhereItCannotBeFailsByName) {
   ASSERT_FALSE(copied);
   EXPECT_EQ(copied.error().code, Errc::not_found);
   EXPECT_THAT(copied.error().message, ::testing::HasSubstr("/none/copy"));
+}
+
+TEST_F(CopiesTest, BackupReplacesNothingButCopies) {
+  const auto container = directory_ + "/disk.img", taken = directory_ + "/directory",
+             second_name = directory_ + "/second";
+  write_file(container, std::string(8192, 'd'));
+  std::filesystem::create_directory(taken);
+  std::filesystem::create_hard_link(path_, second_name);
+  const std::pair<std::string, Errc> cases[] = {{container, Errc::already_exists},
+                                                {taken, Errc::already_exists},
+                                                {path_, Errc::invalid_argument},
+                                                {second_name, Errc::invalid_argument},
+                                                {path_ + "-wal", Errc::invalid_argument}};
+  for (const auto& [target, code] : cases) {
+    auto refused = catalog_->backup_to(target);
+    ASSERT_FALSE(refused) << target;
+    EXPECT_EQ(refused.error().code, code) << target;
+    EXPECT_THAT(refused.error().message, ::testing::HasSubstr(target));
+  }
+  EXPECT_EQ(content(container), std::string(8192, 'd'));
+  EXPECT_EQ(names(directory_).size(), 5u) << "nothing is left beside them";
+  change([](Transaction& t) { ASSERT_TRUE(t.put_setting("still", "mine")); });
+  open();
+  EXPECT_EQ(*catalog_->setting("still"), "mine");
 }
 
 TEST_F(CopiesTest, BackupsWhileChangingAreConsistent) {
