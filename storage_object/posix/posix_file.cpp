@@ -19,6 +19,8 @@ PosixFile::PosixFile(UniqueFd descriptor, const file_store::FileTraits& traits,
     : traits_(traits), owned_(std::move(descriptor)), hidden_(std::move(hidden)) {
   descriptor_.number = owned_.get();
   descriptor_.alignment = traits.direct ? traits.direct_alignment : 0;
+  // RWF_NOWAIT past the cache waits for the disk all the same.
+  descriptor_.try_cached = !traits.direct;
   // Readahead makes large folios, in which small buffered writes cost ten times
   // as much on ext4. Sequential readers above read ahead themselves.
   if (!traits.direct) ::posix_fadvise(descriptor_.number, 0, 0, POSIX_FADV_RANDOM);

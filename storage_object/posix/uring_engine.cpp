@@ -5,9 +5,6 @@
 #include <atomic>
 #include <cerrno>
 #include <system_error>
-#include <utility>
-
-#include "storage_object/posix/syscalls.hpp"
 
 namespace caisson::posix {
 namespace {
@@ -57,7 +54,7 @@ void prepare(io_uring_sqe& entry, Operation& operation) {
 
 }  // namespace
 
-UringEngine::UringEngine(CachedReads cached_reads) : cached_reads_(cached_reads) {
+UringEngine::UringEngine() {
   open_ring();
   if (auto error = io_uring_register_eventfd(&ring_, event_.number()); error < 0) {
     io_uring_queue_exit(&ring_);
@@ -94,7 +91,6 @@ std::size_t UringEngine::submit_and_reap() {
   io_uring_cq_eventfd_toggle(&ring_, false);
   std::size_t done = 0;
   for (int round = 0; round < kRounds; ++round) {
-    if (cached_reads_ == CachedReads::inline_nowait) done += serve_cached();
     workers_.submit(blocking_);
     fill();
     enter();
@@ -111,24 +107,6 @@ std::size_t UringEngine::submit_and_reap() {
   if (kernel_has_news() || !queued_.empty()) event_.signal();
   reaping_ = false;
   return done;
-}
-
-std::size_t UringEngine::serve_cached() {
-  auto batch = std::exchange(queued_, {});
-  OperationQueue served;
-  while (auto* operation = batch.pop()) {
-    auto cached = operation->request().op == FileOp::read &&
-                  operation->descriptor().try_cached.load(std::memory_order_relaxed);
-    if (cached) operation->plan();
-    (cached && try_cached(*operation) ? served : queued_).push(*operation);
-  }
-  std::size_t count = 0;
-  while (auto* operation = served.pop()) {
-    --in_flight_;
-    ++count;
-    complete(*operation);
-  }
-  return count;
 }
 
 /// Turns queued operations into submission entries, as many as fit.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine on io_uring: one ring per I/O thread, its completions delivered
 // only when that thread asks (DEFER_TASKRUN), its event descriptor signalled
-// only while nobody is reaping.
+// only while nobody is reaping. Cached reads go through the ring too: the kernel
+// completes them during the submission, which measured no dearer than trying
+// RWF_NOWAIT first (bench_posix_io_paths).
 #pragma once
 
 #include <liburing.h>
@@ -12,11 +14,8 @@ namespace caisson::posix {
 
 class UringEngine final : public FileEngine {
  public:
-  /// How cached reads are served; decided by measurement, see posix_bench.
-  enum class CachedReads { through_ring, inline_nowait };
-
   /// Throws std::system_error when the kernel refuses a ring of any kind.
-  explicit UringEngine(CachedReads cached_reads = CachedReads::through_ring);
+  UringEngine();
   ~UringEngine() override;  ///< in_flight() must be 0
 
   std::size_t submit_and_reap() override;
@@ -27,7 +26,6 @@ class UringEngine final : public FileEngine {
 
  private:
   void open_ring();
-  std::size_t serve_cached();
   void fill();
   void enter();
   std::size_t reap();
@@ -41,7 +39,6 @@ class UringEngine final : public FileEngine {
 
   EventDescriptor event_;
   io_uring ring_{};
-  const CachedReads cached_reads_;
   OperationQueue queued_;     // not yet seen by the kernel
   OperationQueue blocking_;   // what the ring has no operation for
   OperationQueue completed_;  // settled, to be completed
