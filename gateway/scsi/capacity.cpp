@@ -46,7 +46,8 @@ class StatusWriter {
   void emit(std::uint64_t from, std::uint64_t upto, std::uint8_t status) {
     while (from < upto && room_ != 0) {
       auto blocks = static_cast<std::uint32_t>(std::min<std::uint64_t>(upto - from, kMax32));
-      auto bytes = bytes_of(wire::LbaStatusDescriptor{from, blocks, status, {}});
+      wire::LbaStatusDescriptor descriptor{from, blocks, status, {}};
+      auto bytes = bytes_of(descriptor);
       out_.insert(out_.end(), bytes.begin(), bytes.end());
       from += blocks;
       --room_;
@@ -101,7 +102,7 @@ void run_read_capacity_10(Command& command) {
 }
 
 bool plan_read_capacity_16(Command& command, DataPlan& plan) {
-  plan = {Direction::in, command.cdb<wire::Cdb16>().length};
+  plan = parameter_data(command.cdb<wire::Cdb16>().length);
   return true;
 }
 
@@ -117,9 +118,9 @@ void run_read_capacity_16(Command& command) {
 }
 
 bool plan_read_defect_data(Command& command, DataPlan& plan) {
-  plan.direction = Direction::in;
-  plan.length = command.spec().length == 10 ? std::uint32_t{command.cdb<wire::Cdb10>().length}
-                                            : std::uint32_t{command.cdb<wire::Cdb12>().length};
+  plan = parameter_data(command.spec().length == 10
+                            ? std::uint32_t{command.cdb<wire::Cdb10>().length}
+                            : std::uint32_t{command.cdb<wire::Cdb12>().length});
   return true;
 }
 
@@ -137,7 +138,7 @@ void run_read_defect_data(Command& command) {
 bool plan_get_lba_status(Command& command, DataPlan& plan) {
   auto cdb = command.cdb<wire::Cdb16>();
   command.task().lba = cdb.lba;
-  plan = {Direction::in, cdb.length};
+  plan = parameter_data(cdb.length);
   return in_range(command, cdb.lba, 1);
 }
 

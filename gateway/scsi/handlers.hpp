@@ -6,6 +6,14 @@
 
 namespace caisson::scsi {
 
+/// Most parameter data of one command; REPORT LUNS of 32,767 units fits.
+inline constexpr std::uint64_t kMaxParameterData = std::uint64_t{256} << 10;
+
+/// The plan of a command with an allocation length.
+constexpr DataPlan parameter_data(std::uint64_t allocation) noexcept {
+  return {Direction::in, allocation < kMaxParameterData ? allocation : kMaxParameterData};
+}
+
 /// Commands without data and without fields of their own.
 bool plan_nothing(Command& command, DataPlan& plan);
 

@@ -45,7 +45,7 @@ wire::StandardInquiry standard_data(const Command& command) {
 
 bool plan_inquiry(Command& command, DataPlan& plan) {
   auto cdb = command.cdb<wire::InquiryCdb>();
-  plan = {Direction::in, cdb.allocation};
+  plan = parameter_data(cdb.allocation);
   auto vital = (cdb.flags & wire::kEvpd) != 0;
   if (!vital) return cdb.page == 0 || command.refuse_field(2, 7);
   return (command.has_unit() && find_vpd_page(command, cdb.page) != nullptr) ||
@@ -55,14 +55,14 @@ bool plan_inquiry(Command& command, DataPlan& plan) {
 void run_inquiry(Command& command) {
   auto cdb = command.cdb<wire::InquiryCdb>();
   if ((cdb.flags & wire::kEvpd) == 0)
-    return command.answer(bytes_of(standard_data(command)), cdb.allocation);
+    return command.answer(bytes_of(standard_data(command)), command.task().planned);
   if (!command.has_unit()) {  // unmapped since prepare()
     command.refuse_field(2, 7);
     return command.finish();
   }
   Reply reply;
   write_vpd_page(command, *find_vpd_page(command, cdb.page), reply);
-  command.answer(reply.data(), cdb.allocation);
+  command.answer(reply.data(), command.task().planned);
 }
 
 }  // namespace caisson::scsi

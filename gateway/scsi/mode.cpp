@@ -117,7 +117,7 @@ void patch_header(const Command& command, const ModeRequest& request, std::size_
 
 bool plan_mode_sense(Command& command, DataPlan& plan) {
   auto request = decode(command);
-  plan = {Direction::in, request.allocation};
+  plan = parameter_data(request.allocation);
   if (request.control == PageControl::saved) return command.refuse(kSavingNotSupported);
   auto known = std::ranges::any_of(kPages, [&](auto& page) { return selects(request, page); });
   if (!known) return command.refuse_field(2, 5);
@@ -135,7 +135,7 @@ void run_mode_sense(Command& command) {
     if (selects(request, page))
       page.write(command, request.control == PageControl::changeable, reply);
   patch_header(command, request, descriptor, reply);
-  command.answer(reply.data(), request.allocation);
+  command.answer(reply.data(), command.task().planned);
 }
 
 }  // namespace caisson::scsi

@@ -88,7 +88,7 @@ bool plan_nothing(Command&, DataPlan&) { return true; }
 void run_test_unit_ready(Command& command) { command.finish(); }
 
 bool plan_request_sense(Command& command, DataPlan& plan) {
-  plan = {Direction::in, command.cdb<wire::RequestSenseCdb>().allocation};
+  plan = parameter_data(command.cdb<wire::RequestSenseCdb>().allocation);
   return true;
 }
 
@@ -97,12 +97,12 @@ void run_request_sense(Command& command) {
   std::array<std::byte, kMaxSense> bytes{};
   auto descriptor = (cdb.flags & wire::kDescriptorFormat) != 0;
   auto length = encode(current_sense(command), descriptor, bytes);
-  command.answer(std::span(bytes).first(length), cdb.allocation);
+  command.answer(std::span(bytes).first(length), command.task().planned);
 }
 
 bool plan_report_luns(Command& command, DataPlan& plan) {
   auto cdb = command.cdb<wire::ReportLunsCdb>();
-  plan = {Direction::in, cdb.allocation};
+  plan = parameter_data(cdb.allocation);
   return cdb.select <= kAllOfThem || command.refuse_field(2, 7);
 }
 
@@ -115,12 +115,12 @@ void run_report_luns(Command& command) {
   auto length = static_cast<std::uint32_t>(reply.size() - sizeof(wire::ReportLunsHeader));
   reply.patch(0, wire::ReportLunsHeader{length, 0});
   command.clear_everywhere(UnitAttention::reported_luns_changed);
-  command.answer(reply.data(), cdb.allocation);
+  command.answer(reply.data(), command.task().planned);
 }
 
 bool plan_report_opcodes(Command& command, DataPlan& plan) {
   auto cdb = command.cdb<wire::ReportOpcodesCdb>();
-  plan = {Direction::in, cdb.allocation};
+  plan = parameter_data(cdb.allocation);
   switch (cdb.options & wire::kReportingOptions) {
     case kAll:
     case kByEither: return true;
@@ -139,7 +139,7 @@ void run_report_opcodes(Command& command) {
     list_all(command, (cdb.options & wire::kReturnTimeouts) != 0, reply);
   else
     describe_one(command, cdb, reply);
-  command.answer(reply.data(), cdb.allocation);
+  command.answer(reply.data(), command.task().planned);
 }
 
 }  // namespace caisson::scsi

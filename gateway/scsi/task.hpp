@@ -31,7 +31,9 @@ enum class TaskAttribute : std::uint8_t { simple, ordered, head_of_queue, aca };
 /// What a CDB asks the transport to move.
 struct DataPlan {
   Direction direction = Direction::none;
-  std::uint64_t length = 0;  ///< bytes
+  /// Bytes. Of data-in an upper bound of what comes back, never more than
+  /// kMaxTransfer, whatever allocation length the CDB names.
+  std::uint64_t length = 0;
 };
 
 struct CommandSpec;

@@ -82,6 +82,19 @@ TEST_F(CommandTableTest, EveryAnswerFitsItsAllocationLength) {
   }
 }
 
+TEST_F(CommandTableTest, HugeAllocationLengthsClaimNoMemory) {
+  for (const auto& row : command_table()) {
+    if (row.data != Direction::in || row.access != Access::none) continue;
+    SCOPED_TRACE(row.name);
+    auto cdb = blank(row);
+    for (std::size_t byte = row.length == 16 ? 10 : 6; byte < row.length; ++byte)
+      cdb[byte] = static_cast<std::byte>(row.usage[byte]);
+    auto x = run(cdb);
+    EXPECT_TRUE(x.good());
+    EXPECT_LE(x.plan.length, 256u << 10);
+  }
+}
+
 TEST_F(CommandTableTest, AbsentUnitAnswersOnlyWhatSpcNames) {
   for (const auto& row : command_table()) {
     SCOPED_TRACE(row.name);
