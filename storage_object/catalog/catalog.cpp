@@ -34,6 +34,9 @@ Outcome<> prepare_files(const CatalogOptions& options) {
 
 Outcome<> configure(sqlite3* database, const std::string& path) {
   sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  // A start that fails leaves the files as they are: closing must not move a
+  // log into the database that is damaged, newer, or not durable itself.
+  sqlite3_db_config(database, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   if (auto set = execute(database, path, kConnection); !set) return set.error();
   auto mode = read_text(database, path, "PRAGMA journal_mode");
   if (!mode) return mode.error();
@@ -83,6 +86,7 @@ Outcome<std::unique_ptr<Catalog>> Catalog::open(CatalogOptions options) {
   };
   if (auto done = migrate(catalog->database_, path, migrations(), keep_copy); !done)
     return done.error();
+  sqlite3_db_config(catalog->database_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, nullptr);
   catalog->statements_ = std::make_unique<Statements>(catalog->database_, path);
   return catalog;
 }

@@ -175,6 +175,21 @@ TEST_F(MigrationsTest, NewerVersionIsRefusedAndLeftAlone) {
   EXPECT_TRUE(content(path_) == before);
 }
 
+TEST_F(MigrationsTest, RefusedStartLeavesTheLogWhereItIs) {
+  const auto writer = directory_ + "/writer.db";
+  sql(writer, kVersion1);
+  auto database = open_database(writer, SQLITE_OPEN_READWRITE);
+  ASSERT_TRUE(database);
+  ASSERT_TRUE(execute(database->get(), writer, "PRAGMA user_version = 1000"));
+  std::filesystem::copy_file(writer, path_);  // as a crash leaves them
+  std::filesystem::copy_file(writer + "-wal", path_ + "-wal");
+  const auto before = content(path_), log = content(path_ + "-wal");
+  ASSERT_FALSE(log.empty());
+  EXPECT_EQ(open_failure().code, Errc::unsupported);
+  EXPECT_TRUE(content(path_) == before);
+  EXPECT_TRUE(content(path_ + "-wal") == log);
+}
+
 TEST_F(MigrationsTest, ForeignDatabaseIsRefusedAndLeftAlone) {
   sql(path_, "CREATE TABLE precious (a); INSERT INTO precious VALUES (1)");
   auto refused = open_failure();
