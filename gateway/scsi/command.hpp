@@ -94,6 +94,8 @@ class Command {
   Sense take_attention() const noexcept;
   /// Forgets one attention on every unit of the nexus.
   void clear_everywhere(UnitAttention attention) const noexcept;
+  /// Raises one for this unit on every nexus but this one.
+  void raise_elsewhere(UnitAttention attention) const { unit().raise(attention, &nexus_); }
 
   /// The CDB as a layout; its length was checked against the row's.
   template <WireLayout T>

@@ -34,6 +34,9 @@ void run_report_opcodes(Command& command);
 bool plan_mode_sense(Command& command, DataPlan& plan);
 void run_mode_sense(Command& command);
 
+bool plan_mode_select(Command& command, DataPlan& plan);
+void run_mode_select(Command& command);
+
 bool plan_read_capacity_10(Command& command, DataPlan& plan);
 void run_read_capacity_10(Command& command);
 bool plan_read_capacity_16(Command& command, DataPlan& plan);

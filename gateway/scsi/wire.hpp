@@ -83,6 +83,14 @@ struct ModeSense10Cdb {  // SPC-4 6.15
   u8 control;
 };
 static_assert(sizeof(ModeSense10Cdb) == 10);
+struct ModeSelect6Cdb {  // SPC-4 6.12
+  u8 opcode, flags;
+  be16 reserved;
+  u8 list_length, control;
+};
+static_assert(sizeof(ModeSelect6Cdb) == 6);
+inline constexpr u8 kPageFormat = 0x10;
+
 inline constexpr u8 kLongLba = 0x10, kNoBlockDescriptor = 0x08;
 
 struct ReportLunsCdb {  // SPC-4 6.33

@@ -53,10 +53,10 @@ TEST_F(ModeTest, CountThatDoesNotFitTheShortDescriptor) {
   EXPECT_EQ(at<be64>(data, 8), std::uint64_t{1} << 32);
 }
 
-TEST_F(ModeTest, ChangeableMasksAreClear) {
+TEST_F(ModeTest, OnlyDescriptorSenseIsChangeable) {
   EXPECT_EQ(run("1A 08 7F 00 FF 00").data(),
             hex_of({"2F 00 10 00", "08 12 0000 0000 0000 0000 0000 0000 0000 0000 0000",
-                    "0A 0A 0000 0000 0000 0000 0000", "1C 0A 0000 00000000 00000000"}));
+                    "0A 0A 0400 0000 0000 0000 0000", "1C 0A 0000 00000000 00000000"}));
 }
 
 TEST_F(ModeTest, DefaultsAreTheCurrentValues) {
@@ -94,6 +94,76 @@ TEST_F(ModeTest, WriteProtectFollowsMappingAndObject) {
 TEST_F(ModeTest, AllocationLengthCutsButTheHeaderCountsAll) {
   auto x = run("1A 00 3F 00 04 00");
   EXPECT_EQ(x.data(), hex("37 00 10 08"));
+}
+
+// MODE SELECT
+
+constexpr auto kControlWithDescriptors = "0A 0A 06 10 00 00 0000 FFFF 0000";
+
+TEST_F(ModeTest, SelectChangesTheFormatOfSenseAndTellsTheOthers) {
+  Nexus other(identity(2), {{0, unit_}});
+  clear(other);
+  auto list = hex_of({"00 00 00 08  00008000 00 000200", kControlWithDescriptors});
+  EXPECT_TRUE(run("15 10 0000 18 00", list).good());
+  EXPECT_TRUE(unit_->descriptor_sense());
+  EXPECT_EQ(nexus_->pending(0), 0u);
+  Exchange x;
+  start(other, x, hex("00"));
+  expect_sense(x, {SenseKey::unit_attention, 0x2a, 0x01});
+  EXPECT_EQ(run("1A 08 8A 00 FF 00").data()[6], std::byte{0x02}) << "the default stays";
+  EXPECT_TRUE(run("55 10 0000000000 0014 00", hex_of({"0000 00 00 00 00 0000", kControl})).good());
+  EXPECT_FALSE(unit_->descriptor_sense());
+}
+
+TEST_F(ModeTest, SelectTakesBackWhatSenseGave) {
+  for (auto cdb : {"1A 00 3F 00 FF 00", "5A 10 3F 00 000000 00FF 00"}) {
+    auto list = run(cdb).data();
+    auto six = list.size() < 0x40;
+    list[0] = list[1] = std::byte{0};
+    auto select = hex(six ? "15 10 0000 00 00" : "55 10 0000000000 0000 00");
+    select[six ? 4 : 8] = static_cast<std::byte>(list.size());
+    EXPECT_TRUE(run(select, list).good());
+  }
+}
+
+TEST_F(ModeTest, SelectRefusesTheWholeListForOneFault) {
+  struct Case {
+    std::string_view list;
+    Sense sense;
+    std::uint16_t byte;
+  };
+  for (auto [list, sense, byte] :
+       {Case{"00000000 0A 0A 06 10 00 00 0000 FFFF 0000 08 12 00", kParameterListLength, 0},
+        Case{"00000000 0A 0A 06 10 00 00 0000 FFFF 0000 00 00", kInvalidParameter, 16},
+        Case{"00000000 0A 0A 06 10 08 00 0000 FFFF 0000", kInvalidParameter, 8},
+        Case{"00000000 0A 0B 06 10 00 00 0000 FFFF 0000 00", kInvalidParameter, 5},
+        Case{"00000000 8A 0A 06 10 00 00 0000 FFFF 0000", kInvalidParameter, 4},
+        Case{"00000004 00000000 0A 0A 06 10 00 00 0000 FFFF 0000", kInvalidParameter, 3},
+        Case{"00000008 00008000 00001000 0A 0A 06 10 00 00 0000 FFFF 0000", kInvalidParameter, 8},
+        Case{"00000008 00000001 00000200 0A 0A 06 10 00 00 0000 FFFF 0000", kInvalidParameter, 4},
+        Case{"00000008 00000000", kParameterListLength, 0}}) {
+    SCOPED_TRACE(list);
+    auto bytes = hex(list);
+    auto cdb = hex("15 10 0000 00 00");
+    cdb[4] = static_cast<std::byte>(bytes.size());
+    auto x = run(cdb, bytes);
+    expect_sense(x, sense);
+    if (sense == kInvalidParameter) {
+      ASSERT_TRUE(x.sense().field);
+      EXPECT_FALSE(x.sense().field->in_cdb);
+      EXPECT_EQ(x.sense().field->byte, byte);
+    }
+    EXPECT_FALSE(unit_->descriptor_sense());
+  }
+}
+
+TEST_F(ModeTest, SelectChecksItsCdb) {
+  expect_field(run("15 00 0000 00 00"), 1, 4);
+  expect_field(run("15 11 0000 00 00"), 1, 0);
+  expect_sense(run("15 10 0000 03 00", hex("000000")), kParameterListLength);
+  expect_sense(run("55 10 0000000000 0007 00", hex("00000000000000")), kParameterListLength);
+  EXPECT_TRUE(run("15 10 0000 00 00").good());
+  expect_sense(run("15 10 0000 10 00", hex("00000000")), kInvalidInformationUnit);
 }
 
 TEST_F(ModeTest, DescriptorSenseIsSaidToTheTransportAndInThePage) {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// MODE SENSE (SPC-4 6.14, 7.5; SBC-3 6.4).
+// MODE SENSE (SPC-4 6.14, 6.15).
 #include <algorithm>
-#include <limits>
 
 #include "gateway/scsi/handlers.hpp"
-#include "gateway/scsi/reply.hpp"
+#include "gateway/scsi/mode_pages.hpp"
 #include "gateway/scsi/senses.hpp"
 #include "gateway/scsi/wire.hpp"
 
@@ -13,11 +12,7 @@ namespace {
 
 using u8 = std::uint8_t;
 
-enum class PageControl : u8 { current = 0, changeable = 1, defaults = 2, saved = 3 };
-
 constexpr u8 kAllPages = 0x3f, kAllSubpages = 0xff, kPageCode = 0x3f, kPageControlShift = 6;
-constexpr std::uint16_t kBusyTimeoutUnlimited = 0xffff;
-constexpr std::uint32_t kMax32 = std::numeric_limits<std::uint32_t>::max();
 
 /// What either length of the CDB asks for.
 struct ModeRequest {
@@ -27,6 +22,8 @@ struct ModeRequest {
   PageControl control = PageControl::current;
   u8 page = 0, subpage = 0;
   std::uint16_t allocation = 0;
+
+  bool selects(const ModePage& row) const { return page == kAllPages || page == row.code; }
 };
 
 template <class Cdb>
@@ -45,56 +42,6 @@ ModeRequest decode(const Cdb& cdb) {
 ModeRequest decode(const Command& command) {
   return command.spec().length == 6 ? decode(command.cdb<wire::ModeSense6Cdb>())
                                     : decode(command.cdb<wire::ModeSense10Cdb>());
-}
-
-// Each writes its page. Nothing is changeable: those masks are zeros.
-
-void write_caching(const Command& command, bool changeable, Reply& reply) {
-  wire::CachingPage page{0x08, sizeof(wire::CachingPage) - 2};
-  if (!changeable && command.object().cache_mode() != catalog::CacheMode::writethrough)
-    page.flags = wire::kWce;
-  reply.put(page);
-}
-
-void write_control(const Command& command, bool changeable, Reply& reply) {
-  wire::ControlPage page{0x0a, sizeof(wire::ControlPage) - 2};
-  if (!changeable) {
-    page.flags = wire::kGlobalLoggingDisabled;
-    if (command.unit().descriptor_sense()) page.flags |= wire::kDescriptorSense;
-    page.queueing = wire::kUnrestrictedReordering;
-    page.busy_timeout = kBusyTimeoutUnlimited;
-  }
-  reply.put(page);
-}
-
-void write_exceptions(const Command&, bool changeable, Reply& reply) {
-  wire::ExceptionsPage page{0x1c, sizeof(wire::ExceptionsPage) - 2};
-  if (!changeable) page.flags = wire::kExceptionsDisabled;
-  reply.put(page);
-}
-
-struct ModePage {
-  u8 code;
-  void (*write)(const Command&, bool changeable, Reply&);
-};
-
-/// Ascending, as page 3Fh returns them.
-constexpr ModePage kPages[] = {
-    {0x08, write_caching}, {0x0a, write_control}, {0x1c, write_exceptions}};
-
-bool selects(const ModeRequest& request, const ModePage& page) {
-  return request.page == kAllPages || request.page == page.code;
-}
-
-void write_block_descriptor(const Command& command, bool long_lba, Reply& reply) {
-  const auto& geometry = command.geometry();
-  auto blocks = geometry.capacity / geometry.logical_block;
-  if (long_lba) {
-    reply.put(wire::LongBlockDescriptor{blocks, 0, geometry.logical_block});
-  } else {
-    auto count = static_cast<std::uint32_t>(std::min<std::uint64_t>(blocks, kMax32));
-    reply.put(wire::ShortBlockDescriptor{count, 0, geometry.logical_block});
-  }
 }
 
 u8 device_specific(const Command& command) {
@@ -119,7 +66,7 @@ bool plan_mode_sense(Command& command, DataPlan& plan) {
   auto request = decode(command);
   plan = parameter_data(request.allocation);
   if (request.control == PageControl::saved) return command.refuse(kSavingNotSupported);
-  auto known = std::ranges::any_of(kPages, [&](auto& page) { return selects(request, page); });
+  auto known = std::ranges::any_of(mode_pages(), [&](auto& page) { return request.selects(page); });
   if (!known) return command.refuse_field(2, 5);
   return request.subpage == 0 || request.subpage == kAllSubpages || command.refuse_field(3, 7);
 }
@@ -131,9 +78,8 @@ void run_mode_sense(Command& command) {
   auto header = reply.size();
   if (request.block_descriptor) write_block_descriptor(command, request.long_lba, reply);
   auto descriptor = reply.size() - header;
-  for (const auto& page : kPages)
-    if (selects(request, page))
-      page.write(command, request.control == PageControl::changeable, reply);
+  for (const auto& page : mode_pages())
+    if (request.selects(page)) page.write(command, request.control, reply);
   patch_header(command, request, descriptor, reply);
   command.answer(reply.data(), command.task().planned);
 }
