@@ -81,9 +81,7 @@ Outcome<> make_private_directory(const std::string& directory) {
 }  // namespace
 
 Failure damaged(const std::string& path, const std::string& finding) {
-  return failure(Errc::corrupt, fmt::format("catalog {} is damaged: {}", path, finding),
-                 "Put a copy in place with `caisson catalog restore FILE`, or make a new catalog "
-                 "from the containers with `caisson catalog rebuild`; the damaged file is kept.");
+  return failure(Errc::corrupt, fmt::format("catalog {} is damaged: {}", path, finding), kRepair);
 }
 
 Outcome<> check_integrity(sqlite3* database, const std::string& path, Check check) {

@@ -57,7 +57,7 @@ Outcome<> read_enum(const std::string& name, const LunRecord& lun, const std::st
     return failure(
         Errc::corrupt,
         fmt::format("catalog {}: LUN {} has the unknown value \"{}\"", path, lun.name, name),
-        "Put a copy in place with `caisson catalog restore FILE`.");
+        kRepair);
   value = *found;
   return {};
 }

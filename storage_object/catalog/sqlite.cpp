@@ -11,10 +11,6 @@
 namespace caisson::catalog {
 namespace {
 
-constexpr const char* kRepair =
-    "Put a copy in place with `caisson catalog restore FILE`, or make a new catalog from the "
-    "containers with `caisson catalog rebuild`; the damaged file is kept.";
-
 struct ErrorRow {
   int code;  // extended if such a row exists, else primary
   Errc errc;

@@ -19,6 +19,13 @@
 
 namespace caisson::catalog {
 
+/// The way out of a damaged catalog.
+inline constexpr const char* kRepair =
+    "Put a copy in its place with `caisson catalog restore FILE` (caissond(8) tells how if "
+    "caissond "
+    "does not start), or move it away, start, and take up the containers with `caisson catalog "
+    "rebuild`. The damaged file is left as it is.";
+
 struct CloseDatabase {
   void operator()(sqlite3* database) const noexcept { sqlite3_close_v2(database); }
 };
