@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// A failed flush: what decision 3 demands of it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "storage_object/base/errc.hpp"
+#include "tests/unit/storage_object/object/machine.hpp"
+
+namespace caisson::tests {
+namespace {
+
+using block::BlockErrc;
+using block::IoOp;
+using catalog::CacheMode;
+using catalog::LunState;
+
+constexpr std::uint64_t kMiB = 1 << 20;
+
+class FailedStateTest : public ::testing::Test {
+ protected:
+  void restart() {
+    machine_.reset();
+    machine_ = std::make_unique<Machine>(disk_, &marks_);
+    ASSERT_FALSE(machine_->failure()) << machine_->failure()->message;
+  }
+  void fail_a_flush(object::StorageObject& object) {
+    EXPECT_EQ(write(object, 0, filled(512, 1)), Error());
+    disk_.inject({.op = SimOp::sync, .error = EIO});
+    EXPECT_EQ(flush(object), BlockErrc::failed);
+  }
+  void expect_failed(object::StorageObject& object) {
+    auto data = filled(512, 0);
+    EXPECT_EQ(object.state(), LunState::failed);
+    EXPECT_EQ(flush(object), BlockErrc::failed);
+    EXPECT_EQ(write(object, 0, data), BlockErrc::failed);
+    EXPECT_EQ(simple(object, IoOp::unmap, 0, 4096), BlockErrc::failed);
+    EXPECT_EQ(simple(object, IoOp::write_zeroes, 0, 4096), BlockErrc::failed);
+    EXPECT_EQ(read(object, 0, data), Error());
+  }
+
+  SimStore disk_;
+  SimStore marks_;
+  std::unique_ptr<Machine> machine_ = std::make_unique<Machine>(disk_, &marks_);
+};
+
+TEST_F(FailedStateTest, LaterWritesAndFlushesFailAndReadsGoOn) {
+  auto object = machine_->make("db", kMiB);
+  fail_a_flush(*object);
+  expect_failed(*object);
+}
+
+TEST_F(FailedStateTest, IsInTheCatalogBeforeTheErrorIsReturned) {
+  auto object = machine_->make("db", kMiB);
+  fail_a_flush(*object);
+  EXPECT_EQ(machine_->catalog().luns()->at(0).state, LunState::failed);
+}
+
+TEST_F(FailedStateTest, LastsOverRestartsUntilTheLossIsAccepted) {
+  fail_a_flush(*machine_->make("db", kMiB));
+  restart();
+  expect_failed(*machine_->object("db"));
+  ASSERT_TRUE(machine_->registry().stop());
+  restart();
+  expect_failed(*machine_->object("db"));
+  EXPECT_FALSE(machine_->registry().set_online("db", false));
+  ASSERT_TRUE(machine_->registry().set_online("db", true));
+  EXPECT_EQ(machine_->object("db")->state(), LunState::online);
+  EXPECT_EQ(flush(*machine_->object("db")), Error());
+  restart();
+  EXPECT_EQ(flush(*machine_->object("db")), Error());
+}
+
+TEST_F(FailedStateTest, IsNotForgottenByTakingTheLunOffline) {
+  fail_a_flush(*machine_->make("db", kMiB));
+  ASSERT_TRUE(machine_->registry().set_offline("db"));
+  restart();
+  EXPECT_FALSE(machine_->registry().set_online("db", false));
+  ASSERT_TRUE(machine_->registry().set_online("db", true));
+  EXPECT_EQ(flush(*machine_->object("db")), Error());
+}
+
+TEST_F(FailedStateTest, AFailedDurableWriteIsOneToo) {
+  auto object = machine_->make("db", kMiB, CacheMode::writethrough);
+  disk_.inject({.op = SimOp::write, .error = EIO});
+  EXPECT_EQ(write(*object, 0, filled(512, 1)), BlockErrc::failed);
+  expect_failed(*object);
+}
+
+TEST_F(FailedStateTest, AFailedPlainWriteOrAFullStoreIsNot) {
+  auto object = machine_->make("db", kMiB);
+  disk_.inject({.op = SimOp::write, .error = EIO});
+  EXPECT_EQ(write(*object, 0, filled(512, 1)), BlockErrc::write_error);
+  disk_.inject({.op = SimOp::write, .error = ENOSPC});
+  EXPECT_EQ(write(*object, 0, filled(512, 1)), BlockErrc::no_space);
+  disk_.inject({.op = SimOp::write, .error = ENOSPC});
+  EXPECT_EQ(write(*object, 0, filled(512, 1), true), BlockErrc::no_space);
+  EXPECT_EQ(object->state(), LunState::online);
+  EXPECT_EQ(write(*object, 0, filled(512, 2), true), Error());
+  EXPECT_EQ(flush(*object), Error());
+}
+
+TEST_F(FailedStateTest, AFlushBesideAFailingOneFailsToo) {
+  auto object = machine_->make("db", kMiB);
+  EXPECT_EQ(write(*object, 0, filled(512, 1)), Error());
+  disk_.inject({.op = SimOp::sync, .error = EIO, .hang = true});
+  Error first, second;
+  std::thread a([&] { first = flush(*object); });
+  while (disk_.hanging() == 0) std::this_thread::yield();
+  std::thread b([&] { second = flush(*object); });  // its own sync succeeds
+  while (object->accounting().flushes == 0 && disk_.hanging() == 1) {
+    if (disk_.trace().back().find("sync") == std::string::npos)
+      std::this_thread::yield();
+    else
+      break;
+  }
+  disk_.release();
+  a.join();
+  b.join();
+  EXPECT_EQ(first, BlockErrc::failed);
+  EXPECT_EQ(second, BlockErrc::failed);
+}
+
+TEST_F(FailedStateTest, WithoutACatalogTheTrailerOrAMarkKeepsIt) {
+  for (bool trailer_works : {true, false}) {
+    SimStore disk, marks;
+    {
+      auto machine = std::make_unique<Machine>(disk, &marks);
+      auto object = machine->make("db", kMiB);
+      EXPECT_EQ(write(*object, 0, filled(512, 1)), Error());
+      // The flush, then the catalog's log; then everything or nothing else.
+      disk.inject({.op = SimOp::sync, .times = 2, .error = EIO});
+      if (!trailer_works) disk.inject({.op = SimOp::sync_all, .times = 99, .error = EIO});
+      EXPECT_EQ(flush(*object), BlockErrc::failed);
+      machine.reset();
+      disk.clear_faults();
+    }
+    Machine again(disk, &marks);
+    ASSERT_FALSE(again.failure());
+    EXPECT_EQ(flush(*again.object("db")), BlockErrc::failed) << trailer_works;
+    ASSERT_TRUE(again.registry().set_online("db", true));
+    EXPECT_EQ(flush(*again.object("db")), Error());
+  }
+}
+
+TEST_F(FailedStateTest, WhatCanBeWrittenNowhereMakesTheShutdownUnclean) {
+  SimStore disk;
+  Machine machine(disk);
+  auto object = machine.make("db", kMiB);
+  EXPECT_EQ(write(*object, 0, filled(512, 1)), Error());
+  for (auto op : {SimOp::sync, SimOp::sync_all})
+    disk.inject({.op = op, .times = 99999, .error = EIO});
+  EXPECT_EQ(flush(*object), BlockErrc::failed);
+  EXPECT_EQ(write(*object, 0, filled(512, 1)), BlockErrc::failed);
+  EXPECT_FALSE(machine.registry().stop());
+  disk.clear_faults();
+  EXPECT_EQ(machine.catalog().setting("clean_shutdown").value(), "0");
+}
+
+TEST_F(FailedStateTest, TheRetryAtStopRecordsIt) {
+  {
+    SimStore disk;
+    {
+      Machine machine(disk);
+      auto object = machine.make("db", kMiB);
+      EXPECT_EQ(write(*object, 0, filled(512, 1)), Error());
+      for (auto op : {SimOp::sync, SimOp::sync_all})
+        disk.inject({.op = op, .times = 99999, .error = EIO});
+      EXPECT_EQ(flush(*object), BlockErrc::failed);
+      disk.clear_faults();
+      EXPECT_TRUE(machine.registry().stop());
+    }
+    Machine again(disk);
+    EXPECT_EQ(flush(*again.object("db")), BlockErrc::failed);
+  }
+}
+
+}  // namespace
+}  // namespace caisson::tests

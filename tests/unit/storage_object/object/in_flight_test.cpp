@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage_object/object/in_flight.hpp"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+#include <vector>
+
+namespace caisson::object {
+namespace {
+
+/// Entries of a thread that is no I/O thread: always the slow table.
+struct Range {
+  InFlightEntry entry;
+  bool granted = false;
+
+  Range(Hold hold, std::uint64_t begin, std::uint64_t end) {
+    entry.hold = hold;
+    entry.begin = begin;
+    entry.end = end;
+    entry.owner = this;
+    entry.granted = [](InFlightEntry& self) noexcept {
+      static_cast<Range*>(self.owner)->granted = true;
+    };
+  }
+};
+
+TEST(InFlight, SharedOnesOverlap) {
+  InFlight table;
+  Range a(Hold::write, 0, 100), b(Hold::write, 50, 150), c(Hold::read, 0, 1000);
+  EXPECT_TRUE(table.enter(a.entry));
+  EXPECT_TRUE(table.enter(b.entry));
+  EXPECT_TRUE(table.enter(c.entry));
+  table.leave(a.entry);
+  table.leave(b.entry);
+  table.leave(c.entry);
+}
+
+TEST(InFlight, ARewriteExcludesWritesOfItsRangeAndNothingElse) {
+  InFlight table;
+  Range rewrite(Hold::rewrite, 4096, 8192);
+  Range inside(Hold::write, 4096, 4608), beside(Hold::write, 8192, 9000),
+      reader(Hold::read, 0, 10000), second(Hold::rewrite, 4096, 8192);
+  EXPECT_TRUE(table.enter(rewrite.entry));
+  EXPECT_FALSE(table.enter(inside.entry));
+  EXPECT_TRUE(table.enter(beside.entry));
+  EXPECT_TRUE(table.enter(reader.entry));
+  EXPECT_FALSE(table.enter(second.entry));
+  table.leave(rewrite.entry);
+  EXPECT_TRUE(inside.granted);
+  EXPECT_FALSE(second.granted);
+  table.leave(inside.entry);
+  EXPECT_TRUE(second.granted);
+  table.leave(second.entry);
+  table.leave(beside.entry);
+  table.leave(reader.entry);
+}
+
+TEST(InFlight, WhoWantsAllWaitsForAllAndHoldsUpWhoComesLater) {
+  InFlight table;
+  Range write(Hold::write, 0, 512), flush(Hold::read, kFlushRange, kWholeEnd),
+      all(Hold::all, 0, kWholeEnd), late(Hold::read, 9000, 9001);
+  EXPECT_TRUE(table.enter(write.entry));
+  EXPECT_TRUE(table.enter(flush.entry));
+  EXPECT_FALSE(table.enter(all.entry));
+  EXPECT_FALSE(table.enter(late.entry));
+  table.leave(write.entry);
+  EXPECT_FALSE(all.granted);
+  table.leave(flush.entry);
+  EXPECT_TRUE(all.granted);
+  EXPECT_FALSE(late.granted);
+  table.leave(all.entry);
+  EXPECT_TRUE(late.granted);
+  table.leave(late.entry);
+}
+
+/// A thread with a slot of its own, as I/O threads have.
+class FakeExecutor final : public Executor {
+ public:
+  FakeExecutor() { set_current(this); }
+  ~FakeExecutor() override { set_current(nullptr); }
+  void post(std::function<void()> work) override {
+    std::lock_guard lock(mutex_);
+    posted_.push_back(std::move(work));
+    wake_.notify_one();
+  }
+  /// Runs what was posted until `done`.
+  void run_until(const bool& done) {
+    std::unique_lock lock(mutex_);
+    while (!done) {
+      wake_.wait(lock, [this] { return !posted_.empty(); });
+      auto work = std::move(posted_.front());
+      posted_.erase(posted_.begin());
+      lock.unlock();
+      work();
+      lock.lock();
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<std::function<void()>> posted_;
+};
+
+TEST(InFlight, ManyThreadsNeverShareARewrittenBlock) {
+  InFlight table;
+  constexpr int kThreads = 4, kRounds = 4000;
+  int inside = 0;  // unprotected but by the table
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t)
+    threads.emplace_back([&, t] {
+      FakeExecutor executor;
+      for (int i = 0; i < kRounds; ++i) {
+        bool rewrite = (i + t) % 3 == 0;
+        Range range(rewrite ? Hold::rewrite : Hold::write, rewrite ? 0 : 4096u * (1 + t),
+                    rewrite ? 4096 : 4096u * (2 + t));
+        range.entry.executor = &executor;
+        if (!table.enter(range.entry)) executor.run_until(range.granted);
+        if (rewrite) inside += 1;
+        table.leave(range.entry);
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  int expected = 0;
+  for (int t = 0; t < kThreads; ++t)
+    for (int i = 0; i < kRounds; ++i) expected += (i + t) % 3 == 0;
+  EXPECT_EQ(inside, expected);
+}
+
+TEST(InFlight, WhoWantsAllSeesTheFastOnesOfOtherThreads) {
+  InFlight table;
+  constexpr int kRounds = 3000;
+  std::atomic<int> busy = 0;
+  std::atomic<bool> stop = false, overlap = false;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t)
+    threads.emplace_back([&] {
+      FakeExecutor executor;
+      while (!stop) {
+        Range range(Hold::write, 0, 512);
+        range.entry.executor = &executor;
+        if (!table.enter(range.entry)) executor.run_until(range.granted);
+        ++busy;
+        --busy;
+        table.leave(range.entry);
+      }
+    });
+  for (int i = 0; i < kRounds; ++i) {
+    Range all(Hold::all, 0, kWholeEnd);
+    table.enter_and_wait(all.entry);
+    if (busy != 0) overlap = true;
+    table.leave(all.entry);
+  }
+  stop = true;
+  for (auto& thread : threads) thread.join();
+  EXPECT_FALSE(overlap);
+}
+
+}  // namespace
+}  // namespace caisson::object
