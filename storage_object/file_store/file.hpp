@@ -39,9 +39,9 @@ struct FileRequest {
   std::size_t extent_count = 0;    ///< out
   Error error;                     ///< out: a system error
   Completion complete = nullptr;
-  void* owner = nullptr;           ///< the submitter's own
-  FileRequest* next = nullptr;     ///< the backend's, until completion
-  std::uint64_t progress = 0;      ///< the backend's
+  void* owner = nullptr;        ///< the submitter's own
+  FileRequest* next = nullptr;  ///< the backend's, until completion
+  std::uint64_t progress = 0;   ///< the backend's
 
   void finish(Error result) noexcept {
     error = result;
@@ -69,7 +69,9 @@ struct FileTraits {
 /// An open file. `submit` may be called from any thread and calls overlap. On
 /// a thread that has an IoEngine the request completes on that thread, during a
 /// submit_and_reap() or before submit returns; on any other thread it is
-/// performed before submit returns. Overlapping writes are unordered.
+/// performed before submit returns. Overlapping writes are unordered. Requests
+/// of length 0 succeed; EFBIG beyond 2^63-1, EINVAL where length and buffers
+/// disagree or direct I/O is not aligned, EOPNOTSUPP for what traits() denies.
 ///
 /// The other members block and are for control threads.
 class File {
@@ -84,7 +86,8 @@ class File {
   /// fsync: data and every attribute.
   virtual Result<> sync_all() = 0;
   /// The owner lock: exclusive on one byte at offset 2^62, held until the file
-  /// is closed or the process ends. EAGAIN when another holds it.
+  /// is closed or the process ends. EAGAIN when another holds it, EBADF when
+  /// opened read-only.
   virtual Result<> lock_owner() = 0;
 };
 

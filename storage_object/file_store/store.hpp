@@ -41,17 +41,20 @@ class Store {
   /// A new empty file with mode 0640 that has no name yet: it vanishes with its
   /// last handle (or at the next start) unless publish() names it.
   virtual Result<std::unique_ptr<File>> create_unnamed(OpenOptions options = {}) = 0;
-  /// Gives a file from create_unnamed() its name; EEXIST if that is taken.
+  /// Gives a file from create_unnamed() its name, once (EINVAL afterwards); EEXIST
+  /// if that is taken.
   virtual Result<> publish(File& file, std::string_view name) = 0;
   /// Never replaces: EEXIST if `to` is taken.
   virtual Result<> rename(std::string_view from, std::string_view to) = 0;
+  /// A file, or an empty directory (ENOTEMPTY). Open handles keep a file's data.
   virtual Result<> remove(std::string_view name) = 0;
   virtual Result<> make_directory(std::string_view name) = 0;  ///< present already: success
   /// Makes the names directly inside `directory` ("" is the root) durable.
   virtual Result<> sync_names(std::string_view directory = "") = 0;
   virtual Result<std::vector<DirectoryEntry>> list(std::string_view directory = "") = 0;
   virtual Result<Space> space() = 0;
-  /// What a file made here can do, found once by trying on an unnamed file.
+  /// What a file made here can do, found once by trying on an unnamed file;
+  /// `direct` says whether OpenOptions::direct is possible.
   virtual const FileTraits& traits() const noexcept = 0;
   /// Where it is, for administrators: the directory's path.
   virtual std::string location() const = 0;
