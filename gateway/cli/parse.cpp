@@ -56,6 +56,8 @@ void add_argument(Entry& entry, const Argument& argument) {
   if (!argument.choices.empty()) slot.option->check(CLI::IsMember(split(argument.choices)));
   if (argument.kind == Kind::size)
     slot.option->type_name("SIZE");
+  else if (argument.kind == Kind::number)
+    slot.option->type_name("NUMBER");
   else if (argument.kind == Kind::secret_file || argument.kind == Kind::path)
     slot.option->type_name("FILE");
 }
@@ -78,6 +80,7 @@ class Parser {
   explicit Parser(Parsed& parsed) : parsed_(parsed) {
     app_.require_subcommand(1);
     app_.fallthrough();  // --server and --output may stand anywhere
+    app_.set_help_all_flag("--help-all", "Print the help of every command and exit");
     app_.set_version_flag("--version", std::string(kSoftware));
     app_.add_option("--server", parsed.server,
                     "unix:PATH of the gateway; else CAISSON_SERVER, else " +
@@ -101,6 +104,12 @@ class Parser {
   }
 
   CLI::App& app() { return app_; }
+
+  /// CLI11's own help of everything ends one level down.
+  void write_all_help(std::ostream& out) const {
+    out << app_.help();
+    for (const auto& entry : entries_) out << '\n' << entry.app->help();
+  }
 
  private:
   CLI::App& noun(const Command& command) {
@@ -143,6 +152,8 @@ Parsed parse(const std::vector<std::string>& words, std::ostream& out, std::ostr
   Parser parser(parsed);
   try {
     parser.read(words);
+  } catch (const CLI::CallForAllHelp&) {
+    parser.write_all_help(out);
   } catch (const CLI::Error& error) {
     parsed.command = nullptr;
     const bool asked = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success);

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "gateway/cli/command.hpp"
 #include "tests/unit/gateway/cli/fixture.hpp"
 
 namespace caisson::cli {
@@ -68,6 +69,15 @@ TEST_F(CliTest, HelpAndVersionSucceedWithoutAGateway) {
     EXPECT_FALSE(ran.out.empty());
     EXPECT_THAT(ran.err, IsEmpty());
   }
+}
+
+TEST_F(CliTest, HelpAllNamesEveryFlag) {
+  auto ran = bare({"--help-all"});
+  EXPECT_EQ(ran.exit, 0);
+  for (const auto& command : commands())
+    for (const auto& argument : command.arguments)
+      EXPECT_THAT(ran.out, HasSubstr(std::string(argument.name)))
+          << command.noun << " " << command.verb;
 }
 
 TEST_F(CliTest, ANameMayBeAnyWordOfTheCommandLine) {
