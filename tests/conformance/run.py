@@ -47,17 +47,21 @@ def parse_expected(text):
 
 def judge(exit_code, output):
     """The result of one test from what its process printed. CUnit counts a skipped
-    test as passed, and the suite also skips things while it connects, so only what
-    follows `Suite:` counts."""
+    test as passed, and the suite also skips things while it connects and cleans up,
+    so only what stands between `Suite:` and CUnit's verdict on the test counts."""
     body = output.partition("Suite:")[2]
     asserts = re.search(r"asserts\s+(\d+)\s+\d+\s+(\d+)\s+(\d+)", body)
-    marks = re.findall(r"\[(?:FAILED|SKIPPED)\][^\n]*|\d+\. test_[^\n]*", body)
-    detail = marks[0] if marks else (output.strip().splitlines() or ["it printed nothing"])[-1]
+    verdict = re.search(r"(?:^|\.\.\.)(?:passed|FAILED)", body, re.M)
+    test = body[: verdict.start()] if verdict else body
+    failed = bool(exit_code) or not asserts or int(asserts[3]) > 0
+    marks = re.findall(r"\[FAILED\][^\n]*|\d+\. test_[^\n]*", body) if failed else re.findall(
+        r"\[SKIPPED\][^\n]*", test)
+    detail = marks[0] if marks else ""
     if not asserts:
-        return Outcome("fail", f"no summary, exit {exit_code}: {detail}")
-    if int(asserts[3]) or exit_code:
-        return Outcome("fail", detail)
-    return Outcome("skip" if "[SKIPPED]" in body else "pass", detail if marks else "")
+        return Outcome("fail", f"no summary, exit {exit_code}: {detail or output.strip()[-120:]}")
+    if failed:
+        return Outcome("fail", detail or f"exit {exit_code}")
+    return Outcome("skip" if marks else "pass", detail)
 
 
 def run_test(test, url, seconds, worker):
