@@ -71,6 +71,7 @@ class Operation {
 class OperationQueue {
  public:
   bool empty() const noexcept { return head_ == nullptr; }
+  bool single() const noexcept { return head_ != nullptr && head_->next == nullptr; }
   void push(Operation& operation) noexcept {
     operation.next = nullptr;
     (head_ == nullptr ? head_ : tail_->next) = &operation;

@@ -104,7 +104,9 @@ std::size_t UringEngine::submit_and_reap() {
   // The kernel looks at the toggle after it has posted; we look at what it
   // posted after the toggle. One of us sees the other.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (kernel_has_news() || !queued_.empty()) event_.signal();
+  // What waits only for room on the ring is woken by the completion that makes it.
+  auto has_room = on_ring_ < kCompletionEntries;
+  if (kernel_has_news() || (has_room && !queued_.empty())) event_.signal();
   reaping_ = false;
   return done;
 }

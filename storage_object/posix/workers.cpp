@@ -21,11 +21,12 @@ Workers::~Workers() {
 void Workers::submit(OperationQueue& batch) {
   if (batch.empty()) return;
   while (threads_.size() < threads_wanted_) threads_.emplace_back([this] { run(); });
+  auto single = batch.single();
   {
     std::lock_guard lock(mutex_);
     queued_.append(batch);
   }
-  work_.notify_all();
+  single ? work_.notify_one() : work_.notify_all();
 }
 
 OperationQueue Workers::finished() {
