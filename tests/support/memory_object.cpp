@@ -16,23 +16,42 @@ MemoryObject::MemoryObject(Setup setup)
       mapped_(setup_.geometry.capacity / setup_.features.unmap_granularity) {}
 
 void MemoryObject::submit(block::IoRequest& request) {
-  seen_.push_back({request.op, request.offset, request.length, request.fua, request.may_unmap,
-                   request.context});
-  if (held_back_)
-    held_.push_back(&request);
-  else
-    request.finish(perform(request));
+  Error error;
+  {
+    std::lock_guard lock(requests_mutex_);
+    if (seen_.size() < kSeenLimit)
+      seen_.push_back({request.op, request.offset, request.length, request.fua, request.may_unmap,
+                       request.context});
+    if (held_back_) return held_.push_back(&request);
+    error = perform(request);
+  }
+  request.finish(error);
+}
+
+void MemoryObject::fail(IoOp op, BlockErrc code) {
+  std::lock_guard lock(requests_mutex_);
+  faults_[op] = code;
+}
+
+void MemoryObject::hold() {
+  std::lock_guard lock(requests_mutex_);
+  held_back_ = true;
 }
 
 std::size_t MemoryObject::release() {
-  held_back_ = false;
-  std::size_t count = 0;
-  for (; !held_.empty(); ++count) {
-    auto* request = held_.front();
-    held_.pop_front();
-    request->finish(perform(*request));
+  std::deque<block::IoRequest*> released;
+  {
+    std::lock_guard lock(requests_mutex_);
+    held_back_ = false;
+    released.swap(held_);
   }
-  return count;
+  for (auto* request : released) {
+    std::unique_lock lock(requests_mutex_);
+    auto error = perform(*request);
+    lock.unlock();
+    request->finish(error);
+  }
+  return released.size();
 }
 
 Error MemoryObject::check(const block::IoRequest& request) const {

@@ -13,8 +13,8 @@
 
 namespace caisson::tests {
 
-/// Everything but the constructor's arguments may be changed between requests.
-/// Requests come from one thread at a time; events and observers from any.
+/// Requests, events and observers from any thread; what setup() and bytes()
+/// give is for a test to touch between requests.
 class MemoryObject final : public object::StorageObject {
  public:
   struct Setup {
@@ -50,15 +50,16 @@ class MemoryObject final : public object::StorageObject {
   void announce(object::ObjectEvent event);
 
   /// Requests of this kind fail with it from now on.
-  void fail(block::IoOp op, block::BlockErrc code) { faults_[op] = code; }
+  void fail(block::IoOp op, block::BlockErrc code);
   /// Requests wait for release(), which performs them in order.
-  void hold() noexcept { held_back_ = true; }
+  void hold();
   std::size_t release();
 
   std::vector<std::byte>& bytes() noexcept { return bytes_; }
   std::size_t observers() const;
 
-  /// What the requests so far asked for, oldest first.
+  static constexpr std::size_t kSeenLimit = 4096;
+  /// What the first requests since the last forget_seen() asked for.
   struct Seen {
     block::IoOp op;
     std::uint64_t offset, length;
@@ -83,6 +84,7 @@ class MemoryObject final : public object::StorageObject {
   bool held_back_ = false;
   std::deque<block::IoRequest*> held_;
   std::vector<Seen> seen_;
+  std::mutex requests_mutex_;  // one request at a time touches the bytes
   mutable std::mutex observers_mutex_;
   std::vector<object::ObjectObserver*> observers_;
 };
