@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "tests/support/power_cuts.hpp"
 #include "tests/support/sim_store.hpp"
 
 namespace caisson::tests {
@@ -333,23 +334,18 @@ TEST_F(SimCutTest, AProgramThatForgetsASyncIsCaughtAndACorrectOneIsNot) {
   make("cur", "old");
   for (auto forgets : {false, true}) {
     auto bad = 0;
-    for (std::uint64_t cut = 0;; ++cut) {
-      auto run = store_.settled();
-      run->cut_at(cut);
-      auto finished = true;
-      try {
-        replace_safely(*run, "fresh", forgets);
-      } catch (const boost::system::system_error&) {
-        finished = false;
-      }
-      for (int seed = 0; seed < 40; ++seed) {
-        auto after = run->power_cut(seed);
-        auto current = text(*after, "cur"), next = text(*after, "new");
-        bad += current != "old" && current != "fresh" && next != "fresh";
-      }
-      if (finished) break;
-    }
+    auto lost = 0;
+    auto machines = for_each_power_cut(
+        store_, {.seeds_per_cut = 40},
+        [&](SimStore& store) { replace_safely(store, "fresh", forgets); },
+        [&](SimStore& store, bool finished) {
+          auto current = text(store, "cur"), next = text(store, "new");
+          bad += current != "old" && current != "fresh" && next != "fresh";
+          lost += finished && current != "fresh";
+        });
+    EXPECT_GE(machines, 8U * 40);
     EXPECT_EQ(bad != 0, forgets);
+    EXPECT_EQ(lost != 0, forgets);
   }
 }
 
