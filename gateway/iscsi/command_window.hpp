@@ -18,7 +18,14 @@ class CommandWindow {
 
   std::uint32_t size() const noexcept { return size_; }
   std::uint32_t expected() const noexcept { return expected_; }
+  /// As last promised to the initiator.
   std::uint32_t max() const noexcept { return max_; }
+  /// What to promise now; never takes a promise back.
+  std::uint32_t promise() noexcept {
+    auto candidate = expected_ + (size_ - std::min(size_, open_)) - 1;
+    if (serial_less(max_, candidate)) max_ = candidate;
+    return max_;
+  }
 
   /// expected() <= number <= max(), in serial arithmetic.
   bool contains(std::uint32_t number) const noexcept {
@@ -26,23 +33,12 @@ class CommandWindow {
   }
 
   /// The expected number was delivered.
-  void advance() noexcept {
-    ++expected_;
-    widen();
-  }
+  void advance() noexcept { ++expected_; }
   /// A delivered command stays open.
   void opened() noexcept { ++open_; }
-  void closed() noexcept {
-    --open_;
-    widen();
-  }
+  void closed() noexcept { --open_; }
 
  private:
-  void widen() noexcept {
-    auto candidate = expected_ + (size_ - std::min(size_, open_)) - 1;
-    if (serial_less(max_, candidate)) max_ = candidate;
-  }
-
   std::uint32_t size_;
   std::uint32_t expected_;
   std::uint32_t max_;

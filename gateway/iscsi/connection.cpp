@@ -240,7 +240,7 @@ void Connection::send_login(const Login::Answer& answer) {
 void Connection::stamp(be32& stat_sn, be32& exp_cmd_sn, be32& max_cmd_sn, bool counts) {
   stat_sn = counts ? stat_sn_++ : stat_sn_;
   exp_cmd_sn = session_ ? session_->window().expected() : login_cmd_sn_;
-  max_cmd_sn = session_ ? session_->window().max() : login_cmd_sn_;
+  max_cmd_sn = session_ ? session_->window().promise() : login_cmd_sn_;
 }
 
 void Connection::queue_changed() {

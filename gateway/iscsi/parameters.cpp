@@ -142,10 +142,4 @@ void Negotiation::declare(std::string& answer) {
   append_text(answer, "MaxRecvDataSegmentLength", std::to_string(offer_.max_recv));
 }
 
-SessionParameters Negotiation::result() const noexcept {
-  auto result = agreed_;
-  result.first_burst = std::min(result.first_burst, result.max_burst);
-  return result;
-}
-
 }  // namespace caisson::iscsi

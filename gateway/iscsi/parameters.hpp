@@ -84,8 +84,7 @@ class Negotiation {
   /// Appends what this target declares of itself in the operational stage; once.
   void declare(std::string& answer);
 
-  /// The results, with first_burst within max_burst.
-  SessionParameters result() const noexcept;
+  const SessionParameters& result() const noexcept { return agreed_; }
   void set_discovery(bool discovery) noexcept { discovery_ = discovery; }
 
  private:

@@ -35,7 +35,7 @@ class Session final : public scsi::SessionHandle, public std::enable_shared_from
   std::uint16_t tsih() const noexcept { return tsih_; }
   bool discovery() const noexcept { return login_.discovery; }
   const SessionParameters& parameters() const noexcept { return login_.parameters; }
-  const CommandWindow& window() const noexcept { return window_; }
+  CommandWindow& window() noexcept { return window_; }
 
   /// The login came to nothing after all; instead of open().
   void abandon();

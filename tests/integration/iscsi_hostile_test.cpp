@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a peer may do to us, and that others do not notice.
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <memory>
+#include <random>
+
+#include "gateway/iscsi/text.hpp"
+#include "tests/support/iscsi_client.hpp"
+#include "tests/support/iscsi_target.hpp"
+
+namespace caisson::tests {
+namespace {
+
+using namespace iscsi;
+using namespace std::chrono_literals;
+
+constexpr auto kTarget = IscsiTarget::kTarget;
+
+class IscsiHostile : public ::testing::Test {
+ protected:
+  explicit IscsiHostile(const IscsiTarget::Adjust& adjust = {}) : target_(adjust) {}
+
+  void SetUp() override {
+    ASSERT_EQ(good_.login(kTarget).status, 0);
+    good_.isid[5] = std::byte{7};
+    good_.clear_attentions();
+  }
+  void TearDown() override {
+    auto data = pattern(4096);
+    EXPECT_EQ(good_.write(0, data).status, 0);
+    EXPECT_EQ(good_.read(0, 8).data, data);
+    EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.server->bytes_held() == 0; }));
+  }
+  /// A second session, free to misbehave.
+  void login(IscsiClient& client, const IscsiClient::Keys& keys = {}) {
+    client.isid[5] = std::byte{0xee};
+    ASSERT_EQ(client.login(kTarget, keys).status, 0);
+    client.clear_attentions();
+  }
+
+  IscsiTarget target_;
+  IscsiClient good_{target_.port()};
+};
+
+TEST_F(IscsiHostile, RandomBytes) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 100; ++round) {
+    IscsiClient client(target_.port());
+    auto bytes = pattern(random() % 3000 + 48, random());
+    try {
+      client.send_raw(bytes);
+    } catch (const std::runtime_error&) {
+      continue;  // closed while we were sending
+    }
+    client.close();
+  }
+  EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.server->connections() == 1; }));
+}
+
+TEST_F(IscsiHostile, RandomBytesInTheFullFeaturePhase) {
+  for (unsigned seed = 0; seed < 50; ++seed) {
+    IscsiClient client(target_.port());
+    login(client);
+    try {
+      client.send_raw(pattern(4096, seed));
+      client.close();
+    } catch (const std::runtime_error&) {
+      continue;
+    }
+  }
+  EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.server->connections() == 1; }));
+}
+
+TEST_F(IscsiHostile, RandomFieldsOfValidRequests) {
+  std::mt19937 random(11);
+  for (int round = 0; round < 200; ++round) {
+    IscsiClient client(target_.port());
+    login(client);
+    auto header =
+        make_header<Bhs>(static_cast<Opcode>(std::array{0, 1, 2, 3, 4, 5, 6, 16}[random() % 8]),
+                         static_cast<std::byte>(random()));
+    for (auto& b : header.rest) b = static_cast<std::byte>(random() % 4);
+    if (random() % 2 != 0) header.opcode |= kImmediateBit;
+    header.initiator_task_tag = static_cast<std::uint32_t>(random() % 3);
+    auto sn = header_cast<ScsiCommandBhs>(header);
+    sn.cmd_sn = client.cmd_sn + random() % 2;
+    try {
+      client.send(sn, pattern(random() % 600, random()), pattern(random() % 3 * 4, random()));
+      client.close();
+    } catch (const std::runtime_error&) {
+      continue;
+    }
+  }
+}
+
+TEST_F(IscsiHostile, SegmentsLongerThanDeclared) {
+  IscsiClient before(target_.port());
+  auto login_header = make_header<LoginRequestBhs>(Opcode::login_request);
+  before.send(login_header, pattern(8193));
+  EXPECT_TRUE(before.closed());
+  IscsiClient after(target_.port());
+  login(after);
+  auto header = make_header<NopOutBhs>(Opcode::nop_out);
+  after.send(header, pattern(262145));
+  EXPECT_TRUE(after.closed());
+}
+
+TEST_F(IscsiHostile, AdditionalHeadersThatLie) {
+  std::vector<std::byte> lies[] = {
+      {std::byte{0xff}, std::byte{0xff}, std::byte{1}, std::byte{0}},
+      {std::byte{0}, std::byte{0}, std::byte{1}, std::byte{0}},
+      {std::byte{0}, std::byte{9}, std::byte{1}, std::byte{0}},
+  };
+  for (const auto& lie : lies) {
+    IscsiClient client(target_.port());
+    login(client);
+    auto header = make_header<ScsiCommandBhs>(Opcode::scsi_command);
+    header.cmd_sn = client.cmd_sn;
+    client.send(header, {}, lie);
+    EXPECT_TRUE(client.closed());
+  }
+}
+
+TEST_F(IscsiHostile, FirstRequestIsNoLogin) {
+  IscsiClient client(target_.port());
+  client.send_command(test_unit_ready(), kFinalBit, 0);
+  EXPECT_TRUE(client.closed());
+}
+
+TEST_F(IscsiHostile, RequestBehindALoginRequest) {
+  IscsiClient client(target_.port());
+  std::string text;
+  append_text(text, "InitiatorName", client.name);
+  append_text(text, "TargetName", kTarget);
+  auto header = make_header<LoginRequestBhs>(Opcode::login_request, std::byte{0x87});
+  header.data_segment_length = static_cast<std::uint32_t>(text.size());
+  text.resize(padded(static_cast<std::uint32_t>(text.size())));
+  auto bytes = bytes_of(header);
+  std::vector<std::byte> twice(bytes.begin(), bytes.end());
+  auto more = to_bytes(text);
+  twice.insert(twice.end(), more.begin(), more.end());
+  auto once = twice;
+  twice.insert(twice.end(), once.begin(), once.end());
+  client.send_raw(twice);
+  EXPECT_TRUE(client.closed());
+}
+
+TEST_F(IscsiHostile, EndlessLoginText) {
+  IscsiClient client(target_.port());
+  std::string text(8000, 'a');
+  for (int i = 0; i < 2; ++i) {
+    client.send_login(1, 0, text, kContinueBit);
+    EXPECT_EQ(client.login_answer().status, 0);
+  }
+  client.send_login(1, 0, text, kContinueBit);
+  EXPECT_EQ(client.login_answer().status, 0x0200);
+  EXPECT_TRUE(client.closed());
+}
+
+TEST_F(IscsiHostile, FloodOfKeys) {
+  IscsiClient client(target_.port());
+  IscsiClient::Keys keys{{"InitiatorName", client.name}, {"TargetName", kTarget}};
+  for (int i = 0; i < 63; ++i) keys.emplace_back("X-k" + std::to_string(i), "1");
+  EXPECT_EQ(client.login_step(1, 3, keys).status, 0x0200);
+}
+
+TEST_F(IscsiHostile, NegotiationThatNeverEnds) {
+  IscsiClient client(target_.port());
+  client.login_step(1, 0, {{"InitiatorName", client.name}, {"TargetName", kTarget}});
+  int rounds = 0;
+  while (client.login_step(1, 0, {}).status == 0) ASSERT_LT(++rounds, 40);
+  EXPECT_TRUE(client.closed());
+}
+
+TEST_F(IscsiHostile, DataForUnknownTags) {
+  IscsiClient client(target_.port());
+  login(client);
+  auto data = pattern(65536);
+  for (std::uint32_t i = 0; i < 200; ++i)
+    client.send_data_out(i, i % 2 == 0 ? kNoTag : i, 0, i * 4096, data, true);
+  client.clear_attentions();
+  EXPECT_EQ(target_.server->bytes_held(), 0u);
+}
+
+TEST_F(IscsiHostile, AnswersThatNobodyReads) {
+  IscsiClient client(target_.port(), "127.0.0.1", 4096);
+  login(client);
+  auto header = make_header<NopOutBhs>(Opcode::nop_out);
+  header.opcode |= kImmediateBit;
+  header.initiator_task_tag = 1;
+  auto data = pattern(65536);
+  EXPECT_THROW(
+      {
+        for (int i = 0; i < 10000; ++i) client.send(header, data);
+      },
+      std::runtime_error);
+  EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.server->connections() == 1; }));
+}
+
+class IscsiImpatient : public IscsiHostile {
+ protected:
+  IscsiImpatient()
+      : IscsiHostile([](ServerOptions& options) {
+          options.timers.login = 300ms;
+          options.limits.half_logins_per_address = 64;
+          options.limits.failed_login_burst = 3;
+          options.limits.failed_login_interval = 100ms;
+        }) {}
+};
+
+TEST_F(IscsiImpatient, LoginsThatStopHalfWay) {
+  IscsiClient silent(target_.port());
+  IscsiClient partial(target_.port());
+  partial.send_raw(pattern(20));
+  IscsiClient half(target_.port());
+  half.login_step(1, 0, {{"InitiatorName", half.name}, {"TargetName", kTarget}});
+  EXPECT_TRUE(silent.closed());
+  EXPECT_TRUE(partial.closed());
+  EXPECT_TRUE(half.closed());
+}
+
+TEST_F(IscsiImpatient, TwoThousandIdleConnections) {
+  std::vector<std::unique_ptr<IscsiClient>> idle;
+  for (int i = 0; i < 2000; ++i) {
+    idle.push_back(std::make_unique<IscsiClient>(target_.port()));
+    if (i % 500 != 0) continue;
+    EXPECT_EQ(good_.read(0, 8).status, 0);
+    IscsiClient newcomer(target_.port());
+    login(newcomer);
+  }
+  for (auto& client : idle) EXPECT_TRUE(client->closed());
+  EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.server->connections() == 1; }));
+}
+
+TEST_F(IscsiImpatient, FailedLoginsAreAnsweredEverSlower) {
+  auto begun = std::chrono::steady_clock::now();
+  for (int i = 0; i < 5; ++i) {
+    IscsiClient client(target_.port());
+    EXPECT_EQ(client.login("iqn.2026-11.io.caisson:node:none").status, 0x0203);
+  }
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, 100ms);
+}
+
+TEST(IscsiSilence, IsAskedAboutAndThenEnded) {
+  IscsiTarget target([](ServerOptions& options) {
+    options.timers.nop_interval = 100ms;
+    options.timers.nop_timeout = 100ms;
+  });
+  IscsiClient client(target.port());
+  ASSERT_EQ(client.login(kTarget).status, 0);
+  auto ping = client.receive();
+  EXPECT_EQ(ping.opcode(), Opcode::nop_in);
+  EXPECT_EQ(ping.bhs.initiator_task_tag, kNoTag);
+  auto answer = make_header<NopOutBhs>(Opcode::nop_out);
+  answer.opcode |= kImmediateBit;
+  answer.initiator_task_tag = kNoTag;
+  answer.target_transfer_tag = ping.as<NopInBhs>().target_transfer_tag;
+  answer.cmd_sn = client.cmd_sn;
+  client.send(answer);
+  EXPECT_EQ(client.receive().opcode(), Opcode::nop_in);  // alive: asked again later
+  EXPECT_TRUE(client.closed());                          // and this time not answered
+}
+
+}  // namespace
+}  // namespace caisson::tests

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+// Discovery, login, logout and what ends sessions, over a real socket.
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "gateway/iscsi/chap.hpp"
+#include "gateway/iscsi/text.hpp"
+#include "tests/support/iscsi_client.hpp"
+#include "tests/support/iscsi_target.hpp"
+
+namespace caisson::tests {
+namespace {
+
+using namespace iscsi;
+using namespace std::chrono_literals;
+
+constexpr auto kTarget = IscsiTarget::kTarget;
+
+scsi::HostIdentity chap_host() {
+  return {.id = 2,
+          .name = "guarded",
+          .no_auth = false,
+          .chap_user = "alice",
+          .chap_secret = "wonderland-12",
+          .mutual_user = "caisson",
+          .mutual_secret = "looking-glass"};
+}
+
+/// A login by CHAP up to the target's challenge, then with the given secret.
+IscsiClient::LoginReply chap_login(IscsiClient& client, const std::string& user,
+                                   const std::string& secret, const std::string& algorithm,
+                                   const IscsiClient::Keys& more = {}) {
+  client.login_step(
+      0, 0, {{"InitiatorName", client.name}, {"TargetName", kTarget}, {"AuthMethod", "CHAP,None"}});
+  auto challenge = client.login_step(0, 0, {{"CHAP_A", algorithm}});
+  if (challenge.status != 0) return challenge;
+  auto response =
+      chap_response(static_cast<ChapAlgorithm>(std::stoi(challenge.keys.at("CHAP_A"))),
+                    static_cast<std::uint8_t>(std::stoi(challenge.keys.at("CHAP_I"))), secret,
+                    *parse_binary(challenge.keys.at("CHAP_C"), kMaxChapChallenge));
+  IscsiClient::Keys keys{{"CHAP_N", user}, {"CHAP_R", format_binary(response)}};
+  for (auto [key, value] : more)
+    keys.emplace_back(key, value == "reflect" ? challenge.keys.at("CHAP_C") : value);
+  return client.login_step(0, 3, keys);
+}
+
+class IscsiLogin : public ::testing::Test {
+ protected:
+  void guard() {
+    target_.directory.add_host(chap_host(), {std::string(IscsiClient::kName)});
+    target_.directory.grant(2, kTarget, {scsi::Verdict::granted, {{0, target_.unit, false}}});
+  }
+  IscsiTarget target_;
+};
+
+TEST_F(IscsiLogin, DiscoveryListsTheGrantedTargetAtTheAddressItWasReached) {
+  target_.directory.grant(9, "iqn.2026-11.io.caisson:node:other", {scsi::Verdict::granted, {}});
+  IscsiClient client(target_.port());
+  ASSERT_EQ(client.discover().status, 0);
+  auto header = make_header<TextRequestBhs>(Opcode::text_request);
+  header.initiator_task_tag = client.next_tag();
+  header.target_transfer_tag = kNoTag;
+  header.cmd_sn = client.cmd_sn++;
+  std::string text;
+  append_text(text, "SendTargets", "All");
+  client.send(header, to_bytes(text));
+  auto reply = client.receive();
+  EXPECT_EQ(reply.opcode(), Opcode::text_response);
+  std::string expected;
+  append_text(expected, "TargetName", kTarget);
+  append_text(expected, "TargetAddress", "127.0.0.1:" + std::to_string(target_.port()) + ",1");
+  EXPECT_EQ(reply.text(), expected);
+  EXPECT_EQ(client.logout().opcode(), Opcode::logout_response);
+  EXPECT_TRUE(client.closed());
+}
+
+TEST_F(IscsiLogin, LongTextComesInPiecesOnRequest) {
+  for (int i = 0; i < 40; ++i)
+    target_.directory.grant(IscsiTarget::kOpenHost,
+                            "iqn.2026-11.io.caisson:node:lun-" + std::to_string(i),
+                            {scsi::Verdict::granted, {{0, target_.unit, false}}});
+  IscsiClient client(target_.port());
+  ASSERT_EQ(client.discover({{"MaxRecvDataSegmentLength", "512"}}).status, 0);
+  auto header = make_header<TextRequestBhs>(Opcode::text_request);
+  header.initiator_task_tag = client.next_tag();
+  header.target_transfer_tag = kNoTag;
+  std::string ask, whole;
+  append_text(ask, "SendTargets", "All");
+  for (int pieces = 0; pieces < 100; ++pieces) {
+    header.cmd_sn = client.cmd_sn++;
+    client.send(header, to_bytes(ask));
+    auto reply = client.receive();
+    ASSERT_LE(reply.data.size(), 512u);
+    whole += reply.text();
+    header.target_transfer_tag = reply.as<TextResponseBhs>().target_transfer_tag;
+    ask.clear();
+    if (reply.bhs.final()) break;
+  }
+  std::size_t names = 0;
+  for (auto at = whole.find("TargetName="); at != whole.npos;
+       at = whole.find("TargetName=", at + 1))
+    ++names;
+  EXPECT_EQ(names, 41u);
+}
+
+TEST_F(IscsiLogin, NegotiatesLargeTransfers) {
+  IscsiClient client(target_.port());
+  auto reply = client.login(kTarget, {{"InitialR2T", "No"},
+                                      {"ImmediateData", "Yes"},
+                                      {"FirstBurstLength", "1048576"},
+                                      {"MaxBurstLength", "16776192"},
+                                      {"MaxOutstandingR2T", "16"},
+                                      {"HeaderDigest", "None,CRC32C"},
+                                      {"MaxConnections", "4"}});
+  EXPECT_EQ(reply.status, 0);
+  EXPECT_NE(reply.tsih, 0);
+  EXPECT_EQ(reply.keys["InitialR2T"], "No");
+  EXPECT_EQ(reply.keys["FirstBurstLength"], "262144");
+  EXPECT_EQ(reply.keys["MaxBurstLength"], "1048576");
+  EXPECT_EQ(reply.keys["MaxOutstandingR2T"], "8");
+  EXPECT_EQ(reply.keys["MaxConnections"], "1");
+  EXPECT_EQ(reply.keys["TargetPortalGroupTag"], "1");
+  EXPECT_EQ(reply.keys["MaxRecvDataSegmentLength"], "262144");
+}
+
+TEST_F(IscsiLogin, StatusTellsWhyNot) {
+  target_.directory.grant(IscsiTarget::kOpenHost, "iqn.2026-11.io.caisson:node:away",
+                          {scsi::Verdict::unavailable, {}});
+  EXPECT_EQ(IscsiClient(target_.port()).login("iqn.2026-11.io.caisson:node:none").status, 0x0203);
+  EXPECT_EQ(IscsiClient(target_.port()).login("iqn.2026-11.io.caisson:node:away").status, 0x0301);
+  guard();
+  EXPECT_EQ(IscsiClient(target_.port()).login(kTarget).status, 0x0201);
+}
+
+TEST_F(IscsiLogin, ChapWithEveryAlgorithm) {
+  guard();
+  for (const char* algorithm : {"5", "6", "7", "8"}) {
+    IscsiClient client(target_.port());
+    EXPECT_EQ(chap_login(client, "alice", "wonderland-12", algorithm).status, 0) << algorithm;
+    client.clear_attentions();
+  }
+  IscsiClient wrong(target_.port());
+  EXPECT_EQ(chap_login(wrong, "alice", "wonderland-13", "7").status, 0x0201);
+  EXPECT_TRUE(wrong.closed());
+  IscsiClient unknown(target_.port());
+  EXPECT_EQ(chap_login(unknown, "bob", "wonderland-12", "7").status, 0x0201);
+  IscsiClient no_common(target_.port());
+  EXPECT_EQ(chap_login(no_common, "alice", "wonderland-12", "99").status, 0x0201);
+}
+
+TEST_F(IscsiLogin, MutualChapProvesTheTargetAndReflectionCloses) {
+  guard();
+  auto challenge = pattern(16);
+  IscsiClient client(target_.port());
+  auto reply = chap_login(client, "alice", "wonderland-12", "5,7",
+                          {{"CHAP_I", "17"}, {"CHAP_C", format_binary(challenge)}});
+  ASSERT_EQ(reply.status, 0);
+  EXPECT_EQ(reply.keys["CHAP_N"], "caisson");
+  EXPECT_EQ(reply.keys["CHAP_R"],
+            format_binary(chap_response(ChapAlgorithm::md5, 17, "looking-glass", challenge)));
+  IscsiClient mirror(target_.port());
+  EXPECT_EQ(
+      chap_login(mirror, "alice", "wonderland-12", "7", {{"CHAP_I", "17"}, {"CHAP_C", "reflect"}})
+          .status,
+      0x0201);
+  EXPECT_TRUE(mirror.closed());
+}
+
+TEST_F(IscsiLogin, SecondLoginOfAnInitiatorPortEndsTheFirst) {
+  IscsiClient first(target_.port());
+  ASSERT_EQ(first.login(kTarget).status, 0);
+  first.clear_attentions();
+  IscsiClient second(target_.port());
+  ASSERT_EQ(second.login(kTarget).status, 0);
+  EXPECT_TRUE(first.closed());
+  second.clear_attentions();
+  EXPECT_EQ(target_.sessions.list().size(), 1u);
+  IscsiClient third(target_.port());
+  third.isid[5] = std::byte{9};
+  ASSERT_EQ(third.login(kTarget).status, 0);
+  second.clear_attentions();
+  EXPECT_EQ(target_.sessions.list().size(), 2u);
+}
+
+TEST_F(IscsiLogin, AdministratorSeesAndDropsSessions) {
+  IscsiClient client(target_.port());
+  ASSERT_EQ(client.login(kTarget).status, 0);
+  client.clear_attentions();
+  auto views = target_.sessions.list();
+  ASSERT_EQ(views.size(), 1u);
+  EXPECT_EQ(views[0].identity.initiator_port,
+            std::string(IscsiClient::kName) + ",i,0x800102030000");
+  EXPECT_EQ(views[0].luns, std::vector<std::uint64_t>{0});
+  EXPECT_GE(views[0].commands, 1u);
+  EXPECT_TRUE(target_.sessions.drop(views[0].identity.id, "asked for"));
+  EXPECT_EQ(client.receive().as<AsyncMessageBhs>().event, AsyncEvent::drop_session);
+  EXPECT_TRUE(client.closed());
+  EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.sessions.list().empty(); }));
+}
+
+TEST_F(IscsiLogin, WithdrawnGrantEndsTheSession) {
+  IscsiClient client(target_.port());
+  ASSERT_EQ(client.login(kTarget).status, 0);
+  target_.sessions.refresh_all();
+  client.clear_attentions();
+  target_.directory.revoke(IscsiTarget::kOpenHost, kTarget);
+  target_.sessions.refresh_all();
+  EXPECT_TRUE(client.closed());
+}
+
+TEST_F(IscsiLogin, LogoutForRecoveryAndOfAnotherConnectionAreRefused) {
+  IscsiClient client(target_.port());
+  ASSERT_EQ(client.login(kTarget).status, 0);
+  auto header = make_header<LogoutRequestBhs>(Opcode::logout_request);
+  header.reason = kFinalBit | std::byte{2};
+  header.cid = 1;
+  header.cmd_sn = client.cmd_sn++;
+  client.send(header);
+  EXPECT_EQ(client.receive().as<LogoutResponseBhs>().response, 2);
+  header.reason = kFinalBit | std::byte{1};
+  header.cid = 77;
+  header.cmd_sn = client.cmd_sn++;
+  client.send(header);
+  EXPECT_EQ(client.receive().as<LogoutResponseBhs>().response, 1);
+  EXPECT_EQ(client.logout().as<LogoutResponseBhs>().response, 0);
+  EXPECT_TRUE(client.closed());
+}
+
+TEST(IscsiServer, StopAsksForLogoutAndWaits) {
+  IscsiTarget target([](ServerOptions& options) { options.timers.drain = 10s; });
+  IscsiClient client(target.port());
+  ASSERT_EQ(client.login(kTarget).status, 0);
+  std::thread stopper([&] { target.server->stop(); });
+  auto asked = client.receive();
+  EXPECT_EQ(asked.as<AsyncMessageBhs>().event, AsyncEvent::request_logout);
+  EXPECT_EQ(asked.as<AsyncMessageBhs>().parameter_3, 10);
+  EXPECT_EQ(client.logout().opcode(), Opcode::logout_response);
+  stopper.join();
+  EXPECT_EQ(target.server->connections(), 0u);
+  EXPECT_THROW(IscsiClient again(target.port()), std::runtime_error);
+}
+
+TEST(IscsiServer, StopClosesWhoDoesNotLogOut) {
+  IscsiTarget target;
+  IscsiClient client(target.port());
+  ASSERT_EQ(client.login(kTarget).status, 0);
+  target.server->stop();
+  EXPECT_TRUE(client.closed());
+}
+
+TEST(IscsiServer, SeveralPortalsOfBothFamilies) {
+  IscsiTarget target([](ServerOptions& options) {
+    options.portals = {{"127.0.0.1", 0}, {"127.0.0.2", 0}, {"::1", 0}};
+  });
+  for (const auto& portal : target.bound) {
+    IscsiClient client(portal.port, portal.address);
+    EXPECT_EQ(client.login(kTarget).status, 0) << portal.to_string();
+    client.clear_attentions();
+  }
+}
+
+TEST(IscsiServer, UnusablePortalIsNamed) {
+  IscsiTarget target;
+  ServerOptions options;
+  options.portals = {{"127.0.0.1", target.port()}};
+  options.threads = {target.threads[0].get()};
+  options.directory = &target.directory;
+  options.sessions = &target.sessions;
+  Server second(options);
+  auto started = second.start();
+  ASSERT_FALSE(started);
+  EXPECT_NE(started.error().message.find("127.0.0.1:" + std::to_string(target.port())),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace caisson::tests
