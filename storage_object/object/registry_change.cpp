@@ -83,13 +83,7 @@ Outcome<LunView> Registry::resize(std::string_view name, std::uint64_t capacity,
   }
   if (container->sync_failed()) object->fail();
   if (!done) {
-    auto taken_back = shrinks ? done : container->abandon_grow(intent);
-    if (taken_back) taken_back = save(entry, [](LunRecord& changed) { changed.resize.reset(); });
-    if (!taken_back) {
-      take_down(entry);
-      std::lock_guard lock(mutex_);
-      entry->reason = fmt::format("a resize was interrupted: {}", done.error().message);
-    }
+    give_up_resize(entry, intent, done.error());
     return done.error();
   }
   auto saved = save(entry, [](LunRecord& changed) {
@@ -107,6 +101,24 @@ Outcome<LunView> Registry::resize(std::string_view name, std::uint64_t capacity,
   object->set_capacity(capacity, row_of_entry(entry).config_id);
   object->announce(ObjectEvent::capacity_changed);
   return view_of(entry);
+}
+
+// A grow is taken back where that is possible; otherwise the object waits
+// offline until the resize can be finished.
+void Registry::give_up_resize(const EntryPtr& entry, const ResizeIntent& intent,
+                              const Failure& why) {
+  std::shared_ptr<Container> container;
+  {
+    std::lock_guard lock(mutex_);
+    container = entry->container;
+  }
+  Outcome<> taken_back = why;
+  if (intent.to > intent.from) taken_back = container->abandon_grow(intent);
+  if (taken_back) taken_back = save(entry, [](LunRecord& changed) { changed.resize.reset(); });
+  if (taken_back) return;
+  take_down(entry);
+  std::lock_guard lock(mutex_);
+  entry->reason = fmt::format("a resize was interrupted: {}", why.message);
 }
 
 Outcome<LunView> Registry::rename(std::string_view name, std::string_view to) {

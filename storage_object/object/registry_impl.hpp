@@ -123,6 +123,13 @@ class Registry final : public ObjectRegistry {
   Outcome<> build_in(const EntryPtr& entry, const Fill& fill);
   /// Takes a creation back: the file, if it is ours, and the row.
   void roll_back(const EntryPtr& entry);
+  /// Where a raw image lies: below a directory that imports may read from.
+  struct Source {
+    std::unique_ptr<file_store::Store> opened;  ///< if it is not the target itself
+    file_store::Store* store = nullptr;
+    std::string name;
+  };
+  Outcome<Source> find_source(const ImportOptions& options, file_store::Store& target);
   Outcome<LunView> import_in_place(catalog::LunRecord row, std::string_view file,
                                    std::uint64_t length);
   Outcome<> wrap_in_place(const EntryPtr& entry, std::string_view origin,
@@ -132,6 +139,8 @@ class Registry final : public ObjectRegistry {
   Outcome<LunView> adopt_known(const EntryPtr& entry, std::optional<std::uint64_t> capacity);
   Outcome<LunView> adopt_row(catalog::LunRecord row, std::unique_ptr<Container> container);
   Outcome<> check_adoptable(const catalog::LunRecord& row, const EntryPtr& known) const;
+  void give_up_resize(const EntryPtr& entry, const catalog::ResizeIntent& intent,
+                      const Failure& why);
   Outcome<> switch_cache(const EntryPtr& entry, catalog::CacheMode mode);
 
   const RegistryOptions options_;

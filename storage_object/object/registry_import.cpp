@@ -25,13 +25,6 @@ namespace {
 
 constexpr std::size_t kCopyRun = std::size_t{1} << 20;
 
-/// Where a raw image lies: below a directory that imports may read from.
-struct Source {
-  std::unique_ptr<file_store::Store> opened;  ///< if it is not one of our stores
-  file_store::Store* store = nullptr;
-  std::string name;
-};
-
 /// One run of data or hole from `offset` on. Without extents all is data.
 FileExtent extent_at(File& file, std::uint64_t offset, std::uint64_t end) {
   FileExtent extent;
@@ -90,51 +83,46 @@ std::string stem(std::string_view file) { return std::filesystem::path(file).ste
 
 }  // namespace
 
-Outcome<LunView> Registry::import(const ImportOptions& options) {
+/// The store that an image lies in, and its name there.
+Outcome<Registry::Source> Registry::find_source(const ImportOptions& options,
+                                                file_store::Store& target) {
   std::filesystem::path path(options.file);
-  Source source;
+  if (path.is_relative()) return Source{nullptr, &target, path.string()};
+  auto allowed = options_.import_directories;
+  for (const auto& record : stores())
+    if (record.import_allowed || options.in_place) allowed.push_back(record.location);
+  for (const auto& directory : allowed) {
+    auto root = std::filesystem::path(directory).lexically_normal();
+    auto below = path.lexically_normal().lexically_relative(root);
+    if (below.empty() || below == "." || *below.begin() == "..") continue;
+    if (std::filesystem::path(target.location()).lexically_normal() == root)
+      return Source{nullptr, &target, below.string()};
+    auto opened = options_.open_store({.name = "import", .location = directory});
+    if (!opened) return opened.error();
+    auto* store = opened->get();
+    return Source{std::move(*opened), store, below.string()};
+  }
+  return failure(Errc::permission_denied,
+                 fmt::format("{} is not below a directory that imports may read", options.file),
+                 "name its directory in the configuration, or put it into a store");
+}
+
+Outcome<LunView> Registry::import(const ImportOptions& options) {
   auto store_name = options.like.store.empty() ? default_store() : options.like.store;
   auto target = open_store(store_name);
   if (!target) return target.error();
-  if (path.is_relative()) {
-    source.store = *target;
-    source.name = path.string();
-  } else {
-    auto allowed = options_.import_directories;
-    for (const auto& record : stores())
-      if (record.import_allowed || options.in_place) allowed.push_back(record.location);
-    for (const auto& directory : allowed) {
-      auto below = path.lexically_normal().lexically_relative(
-          std::filesystem::path(directory).lexically_normal());
-      if (below.empty() || below == "." || *below.begin() == "..") continue;
-      source.name = below.string();
-      if (std::filesystem::path((*target)->location()).lexically_normal() ==
-          std::filesystem::path(directory).lexically_normal()) {
-        source.store = *target;
-      } else {
-        auto opened = options_.open_store({.name = "import", .location = directory});
-        if (!opened) return opened.error();
-        source.opened = std::move(*opened);
-        source.store = source.opened.get();
-      }
-      break;
-    }
-    if (source.store == nullptr)
-      return failure(Errc::permission_denied,
-                     fmt::format("{} is not below a directory that imports may read", options.file),
-                     "name its directory in the configuration, or put it into a store");
-  }
-  bool inside = source.store == *target;
-  if (options.in_place && (!inside || source.name.find('/') != std::string::npos))
+  auto source = find_source(options, **target);
+  if (!source) return source.error();
+  bool inside = source->store == *target;
+  if (options.in_place && (!inside || source->name.find('/') != std::string::npos))
     return failure(
         Errc::invalid_argument,
         fmt::format("{} does not lie at the top of store '{}'", options.file, store_name),
         "move it there, or import it by copy");
-  if (inside && find_by_file(store_name, source.name))
+  if (inside && find_by_file(store_name, source->name))
     return failure(Errc::in_use, fmt::format("{} is the container of a LUN", options.file),
                    "clone that LUN instead");
-
-  auto image = source.store->open(source.name, {.read_only = true});
+  auto image = source->store->open(source->name, {.read_only = true});
   if (!image)
     return failure(to_errc(image.error()),
                    fmt::format("cannot open {}: {}", options.file, image.error().message()),
@@ -145,23 +133,19 @@ Outcome<LunView> Registry::import(const ImportOptions& options) {
                    fmt::format("{}: {}", options.file, attributes.error().message()));
   auto length = attributes->size;
   auto create = options.like;
-  create.name = options.name.empty() ? stem(source.name) : options.name;
+  create.name = options.name.empty() ? stem(source->name) : options.name;
   create.store = store_name;
-  create.capacity = (length + create.logical_block - 1) / std::max(create.logical_block, 1u) *
-                    create.logical_block;
+  auto block = std::max(create.logical_block, 1u);
+  create.capacity = (length + block - 1) / block * block;
   auto row = checked_row(create);
   if (!row) return row.error();
   if (find(create.name))
     return failure(Errc::already_exists, fmt::format("LUN '{}' exists already", create.name),
                    "choose another name with --as");
-  if (options.dry_run) {
-    LunView view;
-    view.record = std::move(*row);
-    return view;
-  }
+  if (options.dry_run) return LunView{.record = std::move(*row)};
   if (options.in_place) {
     image->reset();
-    return import_in_place(std::move(*row), source.name, length);
+    return import_in_place(std::move(*row), source->name, length);
   }
   return build(*row, [&](File& to) {
     return copy_image(**image, to, length, options.file, options.progress);

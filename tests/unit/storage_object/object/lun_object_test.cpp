@@ -238,6 +238,41 @@ TEST_P(ObjectIo, ResetTellsEveryObserver) {
   EXPECT_EQ(observer.resets, 1);
 }
 
+// Where direct I/O needs whole 4 KiB blocks (as on xfs), every 512-byte write is
+// a read-modify-write.
+TEST(ObjectRewrite, SixteenWritersInsideOneDirectBlockLoseNoUpdate) {
+  constexpr int kRounds = 100;
+  SimOptions options;
+  options.traits.direct_alignment = 4096;
+  options.asynchronous = true;
+  SimStore disk(options);
+  Machine machine(disk);
+  auto object = machine.make("db", kMiB, CacheMode::none);
+  ASSERT_TRUE(object);
+  IoThread one("io0", [] { return posix::make_engine(); });
+  IoThread two("io1", [] { return posix::make_engine(); });
+  std::vector<std::unique_ptr<Writer>> writers;
+  for (int i = 0; i < 16; ++i)
+    writers.push_back(std::make_unique<Writer>(*object, 4096 + 512u * i, kRounds));
+  for (int i = 0; i < 16; ++i)
+    (i % 2 ? one : two).post([writer = writers[i].get()] { writer->next(); });
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(write(*object, 16384, filled(4096, i)), Error());
+  for (auto& writer : writers) EXPECT_EQ(writer->done.get_future().get(), Error());
+  auto data = filled(16 * 512, 0);
+  EXPECT_EQ(read(*object, 4096, data), Error());
+  EXPECT_EQ(data, filled(16 * 512, kRounds));
+}
+
+TEST(ObjectRewrite, AFullStoreFailsWritesUntilSpaceReturns) {
+  SimStore disk;
+  Machine machine(disk);
+  auto object = machine.make("db", kMiB);
+  disk.inject({.op = SimOp::write, .times = 3, .error = ENOSPC});
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(write(*object, 0, filled(512, 1)), BlockErrc::no_space);
+  EXPECT_EQ(write(*object, 0, filled(512, 2)), Error());
+  EXPECT_EQ(flush(*object), Error());
+}
+
 INSTANTIATE_TEST_SUITE_P(Modes, ObjectIo,
                          ::testing::Values(CacheMode::writeback, CacheMode::none,
                                            CacheMode::writethrough));
