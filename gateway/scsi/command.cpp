@@ -10,7 +10,7 @@
 namespace caisson::scsi {
 
 bool Command::write_protected() const noexcept {
-  return mapping().read_only || object().features().read_only;
+  return mapping().read_only || unit().software_write_protect() || object().features().read_only;
 }
 
 std::vector<std::uint64_t> Command::numbers() const {

@@ -34,8 +34,9 @@ constexpr auto kAny = Need::nothing;
 constexpr std::uint32_t kQuick = 10, kIo = 30, kSync = 60, kLong = 300;
 
 // Byte 1 of READ, WRITE and kin evaluates DPO, FUA and the obsolete FUA_NV, not
-// RDPROTECT, WRPROTECT (no protection information) nor RARC. Group numbers are
-// not supported. Byte 1 of rows with a service action names the action.
+// RDPROTECT, WRPROTECT (no protection information) nor RARC. A group number is
+// taken and has no effect (GROUP_SUP is zero). Byte 1 of rows with a service
+// action names the action.
 // clang-format off
 constexpr CommandSpec kCommands[] = {
 //   op    action len  data     access allow          need         usage                                               plan                    run                     name                              timeout
@@ -47,32 +48,32 @@ constexpr CommandSpec kCommands[] = {
     {0x15, kNone,  6, D::out,  none,  kWhenOffline,  kAny,        usage("15 10 00 00 FF 00"),                         plan_mode_select,       run_mode_select,        "MODE SELECT(6)",                 kQuick},
     {0x1a, kNone,  6, D::in,   none,  kWhenOffline,  kAny,        usage("1A 08 FF FF FF 00"),                         plan_mode_sense,        run_mode_sense,         "MODE SENSE(6)",                  kQuick},
     {0x25, kNone, 10, D::in,   none,  kNever,        kAny,        usage("25 00 00 00 00 00 00 00 00 00"),             plan_read_capacity_10,  run_read_capacity_10,   "READ CAPACITY(10)",              kQuick},
-    {0x28, kNone, 10, D::in,   read,  kNever,        kAny,        usage("28 1A FF FF FF FF 00 FF FF 00"),             plan_read,              run_read,               "READ(10)",                       kIo},
-    {0x2a, kNone, 10, D::out,  write, kNever,        kAny,        usage("2A 1A FF FF FF FF 00 FF FF 00"),             plan_write,             run_write,              "WRITE(10)",                      kIo},
-    {0x2e, kNone, 10, D::out,  write, kNever,        kAny,        usage("2E 16 FF FF FF FF 00 FF FF 00"),             plan_write_and_verify,  run_write_and_verify,   "WRITE AND VERIFY(10)",           kSync},
-    {0x2f, kNone, 10, D::out,  read,  kNever,        kAny,        usage("2F 16 FF FF FF FF 00 FF FF 00"),             plan_verify,            run_verify,             "VERIFY(10)",                     kLong},
-    {0x34, kNone, 10, D::none, read,  kNever,        kAny,        usage("34 02 FF FF FF FF 00 FF FF 00"),             plan_prefetch,          run_prefetch,           "PRE-FETCH(10)",                  kQuick},
-    {0x35, kNone, 10, D::none, read,  kNever,        kAny,        usage("35 06 FF FF FF FF 00 FF FF 00"),             plan_synchronize_cache, run_synchronize_cache,  "SYNCHRONIZE CACHE(10)",          kSync},
+    {0x28, kNone, 10, D::in,   read,  kNever,        kAny,        usage("28 1A FF FF FF FF 1F FF FF 00"),             plan_read,              run_read,               "READ(10)",                       kIo},
+    {0x2a, kNone, 10, D::out,  write, kNever,        kAny,        usage("2A 1A FF FF FF FF 1F FF FF 00"),             plan_write,             run_write,              "WRITE(10)",                      kIo},
+    {0x2e, kNone, 10, D::out,  write, kNever,        kAny,        usage("2E 16 FF FF FF FF 1F FF FF 00"),             plan_write_and_verify,  run_write_and_verify,   "WRITE AND VERIFY(10)",           kSync},
+    {0x2f, kNone, 10, D::out,  read,  kNever,        kAny,        usage("2F 16 FF FF FF FF 1F FF FF 00"),             plan_verify,            run_verify,             "VERIFY(10)",                     kLong},
+    {0x34, kNone, 10, D::none, read,  kNever,        kAny,        usage("34 02 FF FF FF FF 1F FF FF 00"),             plan_prefetch,          run_prefetch,           "PRE-FETCH(10)",                  kQuick},
+    {0x35, kNone, 10, D::none, read,  kNever,        kAny,        usage("35 06 FF FF FF FF 1F FF FF 00"),             plan_synchronize_cache, run_synchronize_cache,  "SYNCHRONIZE CACHE(10)",          kSync},
     {0x37, kNone, 10, D::in,   none,  kNever,        kAny,        usage("37 00 1F 00 00 00 00 FF FF 00"),             plan_read_defect_data,  run_read_defect_data,   "READ DEFECT DATA(10)",           kQuick},
-    {0x41, kNone, 10, D::out,  write, kNever,        kAny,        usage("41 08 FF FF FF FF 00 FF FF 00"),             plan_write_same,        run_write_same,         "WRITE SAME(10)",                 kLong},
-    {0x42, kNone, 10, D::out,  write, kNever,        Need::unmap, usage("42 00 00 00 00 00 00 FF FF 00"),             plan_unmap,             run_unmap,              "UNMAP",                          kLong},
+    {0x41, kNone, 10, D::out,  write, kNever,        kAny,        usage("41 08 FF FF FF FF 1F FF FF 00"),             plan_write_same,        run_write_same,         "WRITE SAME(10)",                 kLong},
+    {0x42, kNone, 10, D::out,  write, kNever,        Need::unmap, usage("42 00 00 00 00 00 1F FF FF 00"),             plan_unmap,             run_unmap,              "UNMAP",                          kLong},
     {0x55, kNone, 10, D::out,  none,  kWhenOffline,  kAny,        usage("55 10 00 00 00 00 00 FF FF 00"),             plan_mode_select,       run_mode_select,        "MODE SELECT(10)",                kQuick},
     {0x5a, kNone, 10, D::in,   none,  kWhenOffline,  kAny,        usage("5A 18 FF FF 00 00 00 FF FF 00"),             plan_mode_sense,        run_mode_sense,         "MODE SENSE(10)",                 kQuick},
-    {0x88, kNone, 16, D::in,   read,  kNever,        kAny,        usage("88 1A FF FF FF FF FF FF FF FF FF FF FF FF 00 00"), plan_read,        run_read,               "READ(16)",                       kIo},
-    {0x8a, kNone, 16, D::out,  write, kNever,        kAny,        usage("8A 1A FF FF FF FF FF FF FF FF FF FF FF FF 00 00"), plan_write,       run_write,              "WRITE(16)",                      kIo},
-    {0x8e, kNone, 16, D::out,  write, kNever,        kAny,        usage("8E 16 FF FF FF FF FF FF FF FF FF FF FF FF 00 00"), plan_write_and_verify, run_write_and_verify, "WRITE AND VERIFY(16)",        kSync},
-    {0x8f, kNone, 16, D::out,  read,  kNever,        kAny,        usage("8F 16 FF FF FF FF FF FF FF FF FF FF FF FF 00 00"), plan_verify,      run_verify,             "VERIFY(16)",                     kLong},
-    {0x90, kNone, 16, D::none, read,  kNever,        kAny,        usage("90 02 FF FF FF FF FF FF FF FF FF FF FF FF 00 00"), plan_prefetch,    run_prefetch,           "PRE-FETCH(16)",                  kQuick},
-    {0x91, kNone, 16, D::none, read,  kNever,        kAny,        usage("91 06 FF FF FF FF FF FF FF FF FF FF FF FF 00 00"), plan_synchronize_cache, run_synchronize_cache, "SYNCHRONIZE CACHE(16)",     kSync},
-    {0x93, kNone, 16, D::out,  write, kNever,        kAny,        usage("93 09 FF FF FF FF FF FF FF FF FF FF FF FF 00 00"), plan_write_same,  run_write_same,         "WRITE SAME(16)",                 kLong},
+    {0x88, kNone, 16, D::in,   read,  kNever,        kAny,        usage("88 1A FF FF FF FF FF FF FF FF FF FF FF FF 1F 00"), plan_read,        run_read,               "READ(16)",                       kIo},
+    {0x8a, kNone, 16, D::out,  write, kNever,        kAny,        usage("8A 1A FF FF FF FF FF FF FF FF FF FF FF FF 1F 00"), plan_write,       run_write,              "WRITE(16)",                      kIo},
+    {0x8e, kNone, 16, D::out,  write, kNever,        kAny,        usage("8E 16 FF FF FF FF FF FF FF FF FF FF FF FF 1F 00"), plan_write_and_verify, run_write_and_verify, "WRITE AND VERIFY(16)",        kSync},
+    {0x8f, kNone, 16, D::out,  read,  kNever,        kAny,        usage("8F 16 FF FF FF FF FF FF FF FF FF FF FF FF 1F 00"), plan_verify,      run_verify,             "VERIFY(16)",                     kLong},
+    {0x90, kNone, 16, D::none, read,  kNever,        kAny,        usage("90 02 FF FF FF FF FF FF FF FF FF FF FF FF 1F 00"), plan_prefetch,    run_prefetch,           "PRE-FETCH(16)",                  kQuick},
+    {0x91, kNone, 16, D::none, read,  kNever,        kAny,        usage("91 06 FF FF FF FF FF FF FF FF FF FF FF FF 1F 00"), plan_synchronize_cache, run_synchronize_cache, "SYNCHRONIZE CACHE(16)",     kSync},
+    {0x93, kNone, 16, D::out,  write, kNever,        kAny,        usage("93 09 FF FF FF FF FF FF FF FF FF FF FF FF 1F 00"), plan_write_same,  run_write_same,         "WRITE SAME(16)",                 kLong},
     {0x9e, 0x10,  16, D::in,   none,  kNever,        kAny,        usage("9E 10 00 00 00 00 00 00 00 00 FF FF FF FF 00 00"), plan_read_capacity_16, run_read_capacity_16, "READ CAPACITY(16)",           kQuick},
     {0x9e, 0x12,  16, D::in,   none,  kNever,        kAny,        usage("9E 12 FF FF FF FF FF FF FF FF FF FF FF FF 00 00"), plan_get_lba_status, run_get_lba_status,  "GET LBA STATUS",                 kIo},
     {0xa0, kNone, 12, D::in,   none,  kAlways,       kAny,        usage("A0 00 FF 00 00 00 FF FF FF FF 00 00"),       plan_report_luns,       run_report_luns,        "REPORT LUNS",                    kQuick},
     {0xa3, 0x0c,  12, D::in,   none,  kWhenOffline,  kAny,        usage("A3 0C 87 FF FF FF FF FF FF FF 00 00"),       plan_report_opcodes,    run_report_opcodes,     "REPORT SUPPORTED OPERATION CODES", kQuick},
-    {0xa8, kNone, 12, D::in,   read,  kNever,        kAny,        usage("A8 1A FF FF FF FF FF FF FF FF 00 00"),       plan_read,              run_read,               "READ(12)",                       kIo},
-    {0xaa, kNone, 12, D::out,  write, kNever,        kAny,        usage("AA 1A FF FF FF FF FF FF FF FF 00 00"),       plan_write,             run_write,              "WRITE(12)",                      kIo},
-    {0xae, kNone, 12, D::out,  write, kNever,        kAny,        usage("AE 16 FF FF FF FF FF FF FF FF 00 00"),       plan_write_and_verify,  run_write_and_verify,   "WRITE AND VERIFY(12)",           kSync},
-    {0xaf, kNone, 12, D::out,  read,  kNever,        kAny,        usage("AF 16 FF FF FF FF FF FF FF FF 00 00"),       plan_verify,            run_verify,             "VERIFY(12)",                     kLong},
+    {0xa8, kNone, 12, D::in,   read,  kNever,        kAny,        usage("A8 1A FF FF FF FF FF FF FF FF 1F 00"),       plan_read,              run_read,               "READ(12)",                       kIo},
+    {0xaa, kNone, 12, D::out,  write, kNever,        kAny,        usage("AA 1A FF FF FF FF FF FF FF FF 1F 00"),       plan_write,             run_write,              "WRITE(12)",                      kIo},
+    {0xae, kNone, 12, D::out,  write, kNever,        kAny,        usage("AE 16 FF FF FF FF FF FF FF FF 1F 00"),       plan_write_and_verify,  run_write_and_verify,   "WRITE AND VERIFY(12)",           kSync},
+    {0xaf, kNone, 12, D::out,  read,  kNever,        kAny,        usage("AF 16 FF FF FF FF FF FF FF FF 1F 00"),       plan_verify,            run_verify,             "VERIFY(12)",                     kLong},
     {0xb7, kNone, 12, D::in,   none,  kNever,        kAny,        usage("B7 1F FF FF FF FF FF FF FF FF 00 00"),       plan_read_defect_data,  run_read_defect_data,   "READ DEFECT DATA(12)",           kQuick},
 };
 // clang-format on

@@ -15,7 +15,7 @@ struct Extent {
 };
 
 /// Most bytes WRITE SAME and descriptors of UNMAP take at a time, VPD B0.
-inline constexpr std::uint64_t kMaxWriteSame = std::uint64_t{32} << 20;
+inline constexpr std::uint64_t kMaxWriteSame = std::uint64_t{16} << 20;
 inline constexpr std::uint32_t kMaxUnmapBlocks = std::uint32_t{1} << 20;
 inline constexpr std::uint32_t kMaxUnmapDescriptors = 256;
 

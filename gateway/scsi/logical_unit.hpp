@@ -53,11 +53,20 @@ class LogicalUnit final : public object::ObjectObserver {
     descriptor_sense_.store(on, std::memory_order_relaxed);
   }
 
+  /// SWP of the control mode page: no host may write.
+  bool software_write_protect() const noexcept {
+    return software_write_protect_.load(std::memory_order_relaxed);
+  }
+  void set_software_write_protect(bool on) noexcept {
+    software_write_protect_.store(on, std::memory_order_relaxed);
+  }
+
   void on_object_event(object::ObjectEvent event) noexcept override;
 
  private:
   std::shared_ptr<object::StorageObject> object_;
   std::atomic<bool> descriptor_sense_ = false;
+  std::atomic<bool> software_write_protect_ = false;
   std::mutex mutex_;  // guards nexuses_
   std::vector<Nexus*> nexuses_;
 };

@@ -24,10 +24,13 @@ void write_control(const Command& command, PageControl control, Reply& reply) {
   wire::ControlPage page{0x0a, sizeof(wire::ControlPage) - 2};
   if (control == PageControl::changeable) {
     page.flags = wire::kDescriptorSense;
+    page.protection = wire::kSoftwareWriteProtect;
   } else {
     page.flags = wire::kGlobalLoggingDisabled;
     if (control == PageControl::current && command.unit().descriptor_sense())
       page.flags |= wire::kDescriptorSense;
+    if (control == PageControl::current && command.unit().software_write_protect())
+      page.protection = wire::kSoftwareWriteProtect;
     page.queueing = wire::kUnrestrictedReordering;
     page.busy_timeout = kBusyTimeoutUnlimited;
   }
@@ -37,6 +40,7 @@ void write_control(const Command& command, PageControl control, Reply& reply) {
 void apply_control(const Command& command, std::span<const std::byte> bytes) {
   auto page = load<wire::ControlPage>(bytes);
   command.unit().set_descriptor_sense((page.flags & wire::kDescriptorSense) != 0);
+  command.unit().set_software_write_protect((page.protection & wire::kSoftwareWriteProtect) != 0);
 }
 
 void write_exceptions(const Command&, PageControl control, Reply& reply) {

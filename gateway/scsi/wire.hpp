@@ -281,6 +281,7 @@ struct ControlPage {  // SPC-4 7.5.8
 static_assert(sizeof(ControlPage) == 12);
 inline constexpr u8 kDescriptorSense = 0x04, kGlobalLoggingDisabled = 0x02;
 inline constexpr u8 kUnrestrictedReordering = 0x10;
+inline constexpr u8 kSoftwareWriteProtect = 0x08;
 
 struct ExceptionsPage {  // SPC-4 7.5.14
   u8 page, length, flags, method;

@@ -71,7 +71,8 @@ Work& begin_work(const Command& command, Work::Step step) {
   work.request = {};
   work.request.context.host = command.identity().host;
   work.request.context.nexus = command.identity().id;
-  work.request.context.read_only = slot.mapping.read_only;
+  work.request.context.read_only =
+      slot.mapping.read_only || command.unit().software_write_protect();
   work.request.owner = &work;
   work.request.complete = on_complete;
   work.task = &command.task();

@@ -53,10 +53,10 @@ TEST_F(ModeTest, CountThatDoesNotFitTheShortDescriptor) {
   EXPECT_EQ(at<be64>(data, 8), std::uint64_t{1} << 32);
 }
 
-TEST_F(ModeTest, OnlyDescriptorSenseIsChangeable) {
+TEST_F(ModeTest, DescriptorSenseAndWriteProtectAreChangeable) {
   EXPECT_EQ(run("1A 08 7F 00 FF 00").data(),
             hex_of({"2F 00 10 00", "08 12 0000 0000 0000 0000 0000 0000 0000 0000 0000",
-                    "0A 0A 0400 0000 0000 0000 0000", "1C 0A 0000 00000000 00000000"}));
+                    "0A 0A 0400 0800 0000 0000 0000", "1C 0A 0000 00000000 00000000"}));
 }
 
 TEST_F(ModeTest, DefaultsAreTheCurrentValues) {
@@ -115,6 +115,24 @@ TEST_F(ModeTest, SelectChangesTheFormatOfSenseAndTellsTheOthers) {
   EXPECT_FALSE(unit_->descriptor_sense());
 }
 
+TEST_F(ModeTest, SelectProtectsAgainstWritesOfEveryNexus) {
+  Nexus other(identity(2), {{0, unit_}});
+  auto protect = hex_of({"00 00 00 00", "0A 0A 02 10 08 00 0000 FFFF 0000"});
+  EXPECT_TRUE(run("15 10 0000 10 00", protect).good());
+  clear(other);
+  for (auto* nexus : {nexus_.get(), &other}) {
+    Exchange x;
+    start(*nexus, x, hex("2A 00 00000000 00 0001 00"), filled(kBlock, 'x'));
+    expect_sense(x, kWriteProtected);
+  }
+  EXPECT_EQ(run("1A 08 0A 00 FF 00").data(),
+            hex_of({"0F 00 90 00", "0A 0A 02 10 08 00 0000 FFFF 0000"}));
+  EXPECT_TRUE(run("28 00 00000000 00 0001 00").good());
+  EXPECT_TRUE(object_->seen().back().context.read_only);
+  EXPECT_TRUE(run("15 10 0000 10 00", hex_of({"00 00 00 00", kControl})).good());
+  EXPECT_TRUE(run("2A 00 00000000 00 0001 00", filled(kBlock, 'x')).good());
+}
+
 TEST_F(ModeTest, SelectTakesBackWhatSenseGave) {
   for (auto cdb : {"1A 00 3F 00 FF 00", "5A 10 3F 00 000000 00FF 00"}) {
     auto list = run(cdb).data();
@@ -135,7 +153,7 @@ TEST_F(ModeTest, SelectRefusesTheWholeListForOneFault) {
   for (auto [list, sense, byte] :
        {Case{"00000000 0A 0A 06 10 00 00 0000 FFFF 0000 08 12 00", kParameterListLength, 0},
         Case{"00000000 0A 0A 06 10 00 00 0000 FFFF 0000 00 00", kInvalidParameter, 16},
-        Case{"00000000 0A 0A 06 10 08 00 0000 FFFF 0000", kInvalidParameter, 8},
+        Case{"00000000 0A 0A 06 10 04 00 0000 FFFF 0000", kInvalidParameter, 8},
         Case{"00000000 0A 0B 06 10 00 00 0000 FFFF 0000 00", kInvalidParameter, 5},
         Case{"00000000 8A 0A 06 10 00 00 0000 FFFF 0000", kInvalidParameter, 4},
         Case{"00000004 00000000 0A 0A 06 10 00 00 0000 FFFF 0000", kInvalidParameter, 3},

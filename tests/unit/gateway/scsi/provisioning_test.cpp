@@ -179,11 +179,11 @@ TEST_F(ProvisioningTest, LengthHasTheAdvertisedLimit) {
   tests::MemoryObject::Setup setup;
   setup.geometry.capacity = std::uint64_t{48} << 20;
   attach(setup);
-  EXPECT_TRUE(run(same16(0, 0, 0x10000), filled(kBlock, 0)).good());
-  expect_field(run(same16(0, 0, 0x10001), filled(kBlock, 0)), 10, 7);
+  EXPECT_TRUE(run(same16(0, 0, 0x8000), filled(kBlock, 0)).good());
+  expect_field(run(same16(0, 0, 0x8001), filled(kBlock, 0)), 10, 7);
   expect_field(run(same16(0, 0, 0), filled(kBlock, 0)), 10, 7);
   expect_field(run("41 00 00000000 00 0000 00", filled(kBlock, 0)), 7, 7);
-  EXPECT_TRUE(run(same16(0, 0x18000 - 0x10000, 0), filled(kBlock, 0)).good());
+  EXPECT_TRUE(run(same16(0, 0x18000 - 0x8000, 0), filled(kBlock, 0)).good());
 }
 
 TEST_F(ProvisioningTest, DataOutIsExactlyOneBlock) {
