@@ -44,7 +44,8 @@ class LogFile {
   }
 
  private:
-  static constexpr int kPiece = 256 * 1024;
+  /// SQLite writes no more than 128 KiB - 1 at once; a larger piece ends SQLITE_FULL.
+  static constexpr int kPiece = 64 * 1024;
   sqlite3_file* file() { return reinterpret_cast<sqlite3_file*>(memory_.get()); }
 
   std::unique_ptr<std::max_align_t[]> memory_;
