@@ -76,7 +76,8 @@ class Process:
         self.log = pathlib.Path(log)
         with open(self.log, "ab") as stderr:
             self.child = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL,
-                                          stdout=subprocess.PIPE, stderr=stderr, env=env)
+                                          stdout=subprocess.PIPE, stderr=stderr, env=env,
+                                          start_new_session=True)  # Ctrl-C is for the script alone
 
     @property
     def pid(self):

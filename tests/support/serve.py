@@ -4,6 +4,7 @@
 use, and the lines to type in the initiator. Further flags go to caissond."""
 
 import argparse
+import os
 import pathlib
 import signal
 import sys
@@ -28,7 +29,8 @@ def main():
     options, flags = parser.parse_known_args()
     server = gateway.Gateway(options.bin, options.state, flags=flags)
     server.start(options.iscsi)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(server.process.stop()))
+    for number in (signal.SIGTERM, signal.SIGINT):  # it stops in order, then wait() below returns
+        signal.signal(number, lambda number, _: os.kill(server.process.pid, number))
     try:
         for lun in serve_luns(server):
             print(f"{server.container(lun)} is LUN {lun}; in an initiator on this machine type one of")
@@ -39,8 +41,6 @@ def main():
         print(f"log: {server.log}; Ctrl-C stops")
         print(f"ready iscsi={server.iscsi}", flush=True)
         return server.process.child.wait()
-    except KeyboardInterrupt:
-        return server.process.stop(signal.SIGINT)
     except gateway.ServerError:
         server.process.stop()
         raise
