@@ -70,7 +70,8 @@ Outcome<> Container::grow(const ResizeIntent& intent, bool thick) {
         return failed("allocate its space", done.error());
     if (auto done = trailer_.move_to(intent.to, 1); !done) return done.error();
   }
-  if (auto done = sync(); !done) return done.error();  // found by a start after SIGKILL
+  // One found at a start may not be durable, though it can be read.
+  if (auto done = trailer_.anchor(); !done) return done.error();
   // The old trailer, and the header of the new slot 0 where it lies inside it.
   auto end = std::min(new_place + kPadding, old_end);
   return clear(old_place, end, thick);
@@ -94,6 +95,7 @@ Outcome<> Container::shrink(const ResizeIntent& intent) {
     if (auto done = write_zeros(header, header + kPadding); !done) return done.error();
     if (auto done = trailer_.move_to(intent.to, 0); !done) return done.error();
   }
+  if (auto done = trailer_.anchor(); !done) return done.error();
   if (auto done = set_length(container_length(intent.to)); !done) return done.error();
   return sync();
 }

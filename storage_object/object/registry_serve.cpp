@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "storage_object/base/errc.hpp"
@@ -22,10 +23,14 @@ constexpr auto kLockRetry = std::chrono::milliseconds(50);
 constexpr std::string_view kCleanShutdown = "clean_shutdown";
 constexpr std::string_view kPendingRename = "pending_rename";
 
-/// Two descriptors a container: as many as the system lets us have.
+/// Two descriptors a container: more than the usual limit, even the hard one,
+/// which may be raised by root alone.
 void raise_descriptor_limit() {
+  constexpr rlim_t kWanted = 1 << 20;  // the kernel's own default for fs.nr_open
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  rlimit raised{kWanted, std::max(limit.rlim_max, kWanted)};
+  if (limit.rlim_cur >= kWanted || ::setrlimit(RLIMIT_NOFILE, &raised) == 0) return;
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }

@@ -95,9 +95,8 @@ Outcome<> TrailerFile::begin(Slot slot) {
   return {};
 }
 
-// What was read at open may be in the page cache only, and clean there if a
-// writeback failed. Before the other slot, perhaps the only durable one, is
-// overwritten, the ruling one is written once more and synced.
+// Before anything else that is valid is overwritten, perhaps the only durable
+// slot, the ruling one is written once more where it stands and synced.
 Outcome<> TrailerFile::anchor() {
   if (anchored_) return {};
   if (auto done = write(slot_, ruling_); !done) return done.error();

@@ -44,6 +44,9 @@ class TrailerFile {
   /// Replaces the older slot, syncs, and only then changes slot(). A failure
   /// leaves the ruling slot as it was.
   Outcome<> update(const std::function<void(format::Slot&)>& change);
+  /// Makes sure that the ruling slot is durable: what was read at open may be in
+  /// the page cache only, clean after a failed writeback.
+  Outcome<> anchor();
   /// Brings what rules into slot `index`, durably.
   Outcome<> settle_in(unsigned index);
   /// Writes the ruling slot with another capacity to slot `index` of that
@@ -57,7 +60,6 @@ class TrailerFile {
   format::SlotReading read(std::uint64_t position);
   Outcome<> write(const format::Slot& slot, unsigned index);
   Outcome<> sync();
-  Outcome<> anchor();
   Failure failed(const char* doing, const Error& error) const;
 
   file_store::File& file_;

@@ -71,10 +71,26 @@ class TrailerScenario {
 
  private:
   void live() {
-    auto container = Container::open(*disk_, row_);
-    ASSERT_TRUE(container) << container.error().message;
     disk_->cut_at(disk_->operations() + random_.below(40));
-    while (!disk_->is_cut()) random_.chance(60) ? update(**container) : resize(**container);
+    while (!disk_->is_cut()) {
+      // A process that was killed leaves its page cache to the next.
+      auto container = Container::open(*disk_, row_);
+      if (disk_->is_cut()) return;
+      ASSERT_TRUE(container) << container.error().message;
+      if (row_.resize) finish_resize(**container);
+      if (row_.resize) continue;
+      do {
+        if (random_.chance(10)) disk_->inject({.op = SimOp::sync_all, .error = EIO});
+        random_.chance(60) ? update(**container) : resize(**container);
+        disk_->clear_faults();
+      } while (!disk_->is_cut() && !row_.resize && random_.chance(70));
+    }
+  }
+
+  void finish_resize(Container& container) {
+    if (!container.resize(*row_.resize, false)) return;
+    row_.capacity = row_.resize->to;
+    row_.resize.reset();
   }
 
   void update(Container& container) {
@@ -94,19 +110,14 @@ class TrailerScenario {
     auto by = 512 * (1 + random_.below(far));
     bool grows = random_.chance(50) || by >= row_.capacity;
     row_.resize = ResizeIntent{row_.capacity, grows ? row_.capacity + by : row_.capacity - by};
-    if (!container.resize(*row_.resize, false)) return;
-    row_.capacity = row_.resize->to;
-    row_.resize.reset();
+    finish_resize(container);
   }
 
   void look() {
     auto container = Container::open(*disk_, row_);
     ASSERT_TRUE(container) << container.error().message;
-    if (row_.resize) {
-      ASSERT_TRUE((*container)->resize(*row_.resize, false));
-      row_.capacity = row_.resize->to;
-      row_.resize.reset();
-    }
+    if (row_.resize) finish_resize(**container);
+    ASSERT_FALSE(row_.resize);
     auto slot = (*container)->slot();
     ASSERT_TRUE(allowed_.contains(slot.message.name())) << slot.message.name();
     ASSERT_EQ(slot.capacity, row_.capacity);

@@ -45,8 +45,10 @@ TEST(ManyLuns, AreAllServedAfterAStart) {
     auto registry = object::ObjectRegistry::make(options);
     ASSERT_TRUE(registry->start(observer));
     ASSERT_TRUE(registry->add_store({.name = "main", .location = dir.path() / "store"}));
-    for (int i = 0; i < count; ++i)
-      ASSERT_TRUE(registry->create({.name = "lun" + std::to_string(i), .capacity = 1 << 20}));
+    for (int i = 0; i < count; ++i) {
+      auto made = registry->create({.name = "lun" + std::to_string(i), .capacity = 1 << 20});
+      ASSERT_TRUE(made) << made.error().message;
+    }
     ASSERT_TRUE(registry->stop());
   }
   Quiet observer;
