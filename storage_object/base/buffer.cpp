@@ -107,9 +107,8 @@ std::size_t gather(std::span<std::byte> to, std::span<const IoVec> from,
 }
 
 bool all_zero(std::span<const std::byte> bytes) noexcept {
-  return bytes.empty() ||
-         (bytes[0] == std::byte{0} &&
-          std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+  return bytes.empty() || (bytes[0] == std::byte{0} &&
+                           std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
 }  // namespace caisson

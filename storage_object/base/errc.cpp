@@ -10,10 +10,10 @@ namespace caisson {
 namespace {
 
 constexpr std::array kMessages = {
-    "invalid argument", "not found", "already exists", "in use",
-    "permission denied", "no space", "input/output error", "corrupt",
-    "offline", "not supported", "stale configuration", "timed out",
-    "cancelled", "protocol error", "partly done", "internal error",
+    "invalid argument",  "not found",      "already exists",      "in use",
+    "permission denied", "no space",       "input/output error",  "corrupt",
+    "offline",           "not supported",  "stale configuration", "timed out",
+    "cancelled",         "protocol error", "partly done",         "internal error",
 };
 
 class ErrcCategory final : public boost::system::error_category {
@@ -34,15 +34,23 @@ struct SystemRow {
 };
 
 constexpr SystemRow kSystemErrors[] = {
-    {ENOSPC, Errc::no_space},          {EDQUOT, Errc::no_space},
-    {EFBIG, Errc::no_space},           {ENOENT, Errc::not_found},
-    {EEXIST, Errc::already_exists},    {EACCES, Errc::permission_denied},
-    {EPERM, Errc::permission_denied},  {EROFS, Errc::permission_denied},
-    {EBUSY, Errc::in_use},             {EAGAIN, Errc::in_use},
-    {ETXTBSY, Errc::in_use},           {EOPNOTSUPP, Errc::unsupported},
-    {ENOSYS, Errc::unsupported},       {EINVAL, Errc::invalid_argument},
+    {ENOSPC, Errc::no_space},
+    {EDQUOT, Errc::no_space},
+    {EFBIG, Errc::no_space},
+    {ENOENT, Errc::not_found},
+    {EEXIST, Errc::already_exists},
+    {EACCES, Errc::permission_denied},
+    {EPERM, Errc::permission_denied},
+    {EROFS, Errc::permission_denied},
+    {EBUSY, Errc::in_use},
+    {EAGAIN, Errc::in_use},
+    {ETXTBSY, Errc::in_use},
+    {EOPNOTSUPP, Errc::unsupported},
+    {ENOSYS, Errc::unsupported},
+    {EINVAL, Errc::invalid_argument},
     {ENAMETOOLONG, Errc::invalid_argument},
-    {ETIMEDOUT, Errc::timed_out},      {ECANCELED, Errc::cancelled},
+    {ETIMEDOUT, Errc::timed_out},
+    {ECANCELED, Errc::cancelled},
 };
 
 }  // namespace

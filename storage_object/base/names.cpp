@@ -48,8 +48,8 @@ Outcome<std::uint64_t> parse_size(std::string_view text) {
                    "write bytes or a number with K, M, G, T or P, such as 10G");
   };
   long double number = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number,
-                                      std::chars_format::fixed);
+  auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   if (error != std::errc() || number < 0) return bad();
   auto steps = unit_steps({end, static_cast<std::size_t>(text.data() + text.size() - end)});
   if (steps < 0) return bad();

@@ -19,8 +19,8 @@ struct Geometry {
 /// What the device can do. Ask first; it never fails late for want of one.
 struct Features {
   bool read_only = false;
-  bool write_cache = true;   ///< completed writes need a flush to be durable
-  bool unmap = false;        ///< unmap gives space back
+  bool write_cache = true;  ///< completed writes need a flush to be durable
+  bool unmap = false;       ///< unmap gives space back
   bool write_zeroes = true;
   std::uint32_t unmap_granularity = 4096;  ///< bytes
 };

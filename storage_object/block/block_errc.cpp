@@ -8,10 +8,18 @@ namespace caisson::block {
 namespace {
 
 constexpr std::array kMessages = {
-    "beyond the capacity", "not a multiple of the block size", "store is full",
-    "read failed",         "write failed",                     "failed earlier, data may be lost",
-    "write protected",     "offline",                          "owned by another server",
-    "reservation conflict","busy",                             "aborted",
+    "beyond the capacity",
+    "not a multiple of the block size",
+    "store is full",
+    "read failed",
+    "write failed",
+    "failed earlier, data may be lost",
+    "write protected",
+    "offline",
+    "owned by another server",
+    "reservation conflict",
+    "busy",
+    "aborted",
     "not supported",
 };
 

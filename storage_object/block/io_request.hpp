@@ -32,8 +32,8 @@ struct IoContext {
   std::uint64_t host = 0;   ///< catalog id of the host; 0: the gateway itself
   std::uint64_t nexus = 0;  ///< I_T nexus or NBS session, unique per process
   Priority priority = Priority::host;
-  bool read_only = false;  ///< the grant allows no writes
-  std::uint64_t epoch = 0; ///< owner epoch the caller believes in; 0: current
+  bool read_only = false;   ///< the grant allows no writes
+  std::uint64_t epoch = 0;  ///< owner epoch the caller believes in; 0: current
   std::chrono::steady_clock::time_point deadline{};  ///< zero: none
 };
 
@@ -52,15 +52,15 @@ struct IoRequest {
   IoOp op = IoOp::read;
   bool fua = false;
   bool may_unmap = false;
-  std::uint64_t offset = 0;          ///< bytes
-  std::uint64_t length = 0;          ///< bytes; equals the buffers' sum for read and write
-  std::span<const IoVec> buffers;    ///< alive until completion
-  std::span<StatusExtent> status;    ///< in: room; ascending, gapless from `offset`
-  std::size_t status_count = 0;      ///< out: extents filled (may end early when room does)
+  std::uint64_t offset = 0;        ///< bytes
+  std::uint64_t length = 0;        ///< bytes; equals the buffers' sum for read and write
+  std::span<const IoVec> buffers;  ///< alive until completion
+  std::span<StatusExtent> status;  ///< in: room; ascending, gapless from `offset`
+  std::size_t status_count = 0;    ///< out: extents filled (may end early when room does)
   IoContext context;
-  Error error;                       ///< out: BlockErrc on failure
+  Error error;  ///< out: BlockErrc on failure
   Completion complete = nullptr;
-  void* owner = nullptr;             ///< the submitter's own
+  void* owner = nullptr;  ///< the submitter's own
   IoRequest* next = nullptr;
 
   void finish(Error result) noexcept {

@@ -36,8 +36,7 @@ Result<> read_at(File& file, std::uint64_t offset, std::span<std::byte> into) {
   return transfer(file, FileOp::read, offset, {into.data(), into.size()}, false);
 }
 
-Result<> write_at(File& file, std::uint64_t offset, std::span<const std::byte> from,
-                  bool durable) {
+Result<> write_at(File& file, std::uint64_t offset, std::span<const std::byte> from, bool durable) {
   IoVec memory{const_cast<std::byte*>(from.data()), from.size()};
   return transfer(file, FileOp::write, offset, memory, durable);
 }
