@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/signal_set.hpp>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -55,6 +54,8 @@ Application::~Application() {
 }
 
 Outcome<> Application::start() {
+  signals_.add(SIGTERM);
+  signals_.add(SIGINT);
   if (auto ok = make_directory(config_.state_directory); !ok) return ok;
   if (auto ok = make_directory(config_.run_directory); !ok) return ok;
   if (auto ok = open_catalog(); !ok) return ok;
@@ -77,11 +78,7 @@ Outcome<> Application::start() {
 Outcome<> Application::open_catalog() {
   auto path = config_.state_directory + "/catalog.db";
   auto staged = path + ".to-restore";
-  if (std::filesystem::exists(staged)) {
-    if (auto restored = catalog::restore(staged, path); !restored) return restored;
-    std::filesystem::remove(staged);
-    log::info("the catalog was restored; the one before it is {}.replaced", path);
-  }
+  if (auto restored = catalog::restore_staged(staged, path); !restored) return restored;
   auto opened = catalog::Catalog::open({.path = path});
   if (!opened) return opened.error();
   catalog_ = std::move(*opened);
@@ -188,8 +185,7 @@ std::string Application::ready_line() const {
 }
 
 void Application::run() {
-  boost::asio::signal_set signals(control_, SIGTERM, SIGINT);
-  signals.async_wait([this](Error error, int number) {
+  signals_.async_wait([this](Error error, int number) {
     if (error) return;
     log::info("stopping: {}", ::strsignal(number));
     control_.stop();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <string>
@@ -30,7 +31,8 @@ class Application {
   /// stop(), if that has not been called.
   ~Application();
 
-  /// Everything up to listening. On failure nothing is left running.
+  /// Everything up to listening. On failure nothing is left running. From here
+  /// on SIGTERM and SIGINT end run() instead of the process.
   Outcome<> start();
 
   /// "ready iscsi=ADDR:PORT …": what DESIGN promises on stdout.
@@ -53,6 +55,7 @@ class Application {
 
   config::Config config_;
   boost::asio::io_context control_{1};
+  boost::asio::signal_set signals_{control_};
   boost::asio::steady_timer daily_{control_};
   std::vector<std::unique_ptr<IoThread>> io_threads_;
   std::unique_ptr<catalog::Catalog> catalog_;

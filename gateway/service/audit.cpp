@@ -15,7 +15,7 @@ namespace {
 using google::protobuf::FieldDescriptor;
 
 /// The fields of request messages that name things, in the order they are told.
-constexpr std::array<const char*, 7> kNaming = {"name", "lun", "host", "id", "to", "file", "size"};
+constexpr std::array<const char*, 6> kNaming = {"name", "lun", "host", "id", "to", "file"};
 
 std::unique_ptr<google::protobuf::Message> make(std::string_view message) {
   auto full = "caisson.nbs.wire." + std::string(message);

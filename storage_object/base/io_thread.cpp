@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage_object/base/io_thread.hpp"
 
+#include <poll.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -14,7 +15,9 @@
 namespace caisson {
 namespace {
 thread_local IoThread* current_thread = nullptr;
-}
+
+constexpr int kDrainPollMs = 100;
+}  // namespace
 
 IoThread::IoThread(std::string name, const EngineFactory& make_engine)
     : name_(std::move(name)), work_(context_.get_executor()) {
@@ -67,17 +70,29 @@ void IoThread::run(const EngineFactory& make_engine,
   watch_engine();
   started(nullptr);
   context_.run();
-  while (engine_->in_flight() != 0) flush();
+  drain_engine();
   engine_event_.reset();
   engine_.reset();
+}
+
+void IoThread::drain_engine() {
+  for (flush(); engine_->in_flight() != 0; flush()) {
+    pollfd waited{engine_->event_descriptor(), POLLIN, 0};
+    ::poll(&waited, 1, kDrainPollMs);
+    take_wakeup();
+  }
+}
+
+void IoThread::take_wakeup() {
+  std::uint64_t count = 0;
+  // Non-blocking, and only a wake-up: what it counted is reaped by flush().
+  [[maybe_unused]] auto got = ::read(engine_->event_descriptor(), &count, sizeof count);
 }
 
 void IoThread::watch_engine() {
   engine_event_->async_wait(boost::asio::posix::descriptor_base::wait_read, [this](Error error) {
     if (error) return;
-    std::uint64_t count = 0;
-    // Non-blocking, and only a wake-up: what it counted is reaped below.
-    [[maybe_unused]] auto got = ::read(engine_event_->native_handle(), &count, sizeof count);
+    take_wakeup();
     flush();
     watch_engine();
   });

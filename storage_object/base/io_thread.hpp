@@ -66,6 +66,8 @@ class IoThread final : public Executor {
  private:
   void run(const EngineFactory& make_engine, std::function<void(std::exception_ptr)> started);
   void watch_engine();
+  void drain_engine();
+  void take_wakeup();
   void run_hooks();
 
   std::string name_;

@@ -105,6 +105,10 @@ class Catalog {
 /// `path`, which must not be open; the old one is kept as `<path>.replaced`.
 Outcome<> restore(const std::string& backup, const std::string& path);
 
+/// Puts the copy that `caisson catalog restore` left at `staged` in place, if there
+/// is one, and removes it, durably: it never takes effect twice.
+Outcome<> restore_staged(const std::string& staged, const std::string& path);
+
 /// Keeps `keep` daily copies `<directory>/catalog-YYYYMMDD.db` (0600): makes
 /// today's (UTC) if it is missing, removes the oldest beyond that number, never
 /// today's. Makes the directory (0700). `keep` 0: does nothing. Returns true

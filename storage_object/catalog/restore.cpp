@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "storage_object/base/log.hpp"
 #include "storage_object/catalog/catalog.hpp"
 #include "storage_object/catalog/copies.hpp"
 #include "storage_object/catalog/files.hpp"
@@ -75,6 +76,15 @@ Outcome<> restore(const std::string& backup, const std::string& path) {
   if (done) done = publish_copy(partial, path);
   if (!done) discard_copy(partial);
   return done;
+}
+
+Outcome<> restore_staged(const std::string& staged, const std::string& path) {
+  if (!file_exists(staged)) return {};
+  if (auto restored = restore(staged, path); !restored) return restored;
+  if (auto removed = remove_file(staged); !removed) return removed.error();
+  if (auto synced = sync_directory_of(staged); !synced) return synced.error();
+  log::info("the catalog was restored; the one before it is {}.replaced", path);
+  return {};
 }
 
 }  // namespace caisson::catalog
