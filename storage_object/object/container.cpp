@@ -22,7 +22,7 @@ Container::Container(std::unique_ptr<file_store::File> file, std::string store_n
     : file_(std::move(file)),
       name_(std::move(name)),
       label_(fmt::format("{}/{}", store_name, name_)),
-      trailer_(*file_, label_) {}
+      trailer_(file_, label_) {}
 
 Failure Container::failed(const char* doing, const Error& error) const {
   return failure(to_errc(error), fmt::format("{}: cannot {}: {}", label_, doing, error.message()),
@@ -31,7 +31,7 @@ Failure Container::failed(const char* doing, const Error& error) const {
 }
 
 Outcome<> Container::sync() {
-  if (auto done = file_->sync_all(); !done) {
+  if (auto done = file_.sync_all(); !done) {
     sync_failed_ = true;
     return failed("make it durable", done.error());
   }
@@ -39,7 +39,7 @@ Outcome<> Container::sync() {
 }
 
 Outcome<> Container::set_length(std::uint64_t length) {
-  if (auto done = file_->resize(length); !done) return failed("set its length", done.error());
+  if (auto done = file_.resize(length); !done) return failed("set its length", done.error());
   return {};
 }
 
@@ -80,23 +80,23 @@ Outcome<std::unique_ptr<Container>> Container::make(Store& store, const LunRecor
   if (auto done = self->set_length(container_length(row.capacity)); !done) return done.error();
   if (row.thick)
     if (auto done =
-            file_store::apply(*self->file_, FileOp::allocate, 0, container_length(row.capacity));
+            file_store::apply(self->file_, FileOp::allocate, 0, container_length(row.capacity));
         !done)
       return self->failed("allocate its space", done.error());
   if (fill)
-    if (auto done = fill(*self->file_); !done) return done.error();
+    if (auto done = fill(self->file_); !done) return done.error();
   format::Slot slot;
   slot.uuid = row.uuid;
   slot.capacity = row.capacity;
   fill_message(slot.message, row);
   if (auto done = self->trailer_.begin(std::move(slot)); !done) return done.error();
   if (auto done = self->sync(); !done) return done.error();
-  if (auto locked = self->file_->lock_owner(); !locked) return owned_elsewhere(self->label_);
+  if (auto locked = self->file_.lock_owner(); !locked) return owned_elsewhere(self->label_);
   return self;
 }
 
 Outcome<> Container::publish(Store& store) {
-  if (auto done = store.publish(*file_, name_); !done) {
+  if (auto done = store.publish(*file_.file(), name_); !done) {
     if (to_errc(done.error()) == Errc::already_exists)
       return failure(Errc::already_exists, fmt::format("{}: a file of that name exists", label_),
                      "choose another name, or adopt or import that file");
@@ -113,7 +113,7 @@ Outcome<std::unique_ptr<Container>> Container::open_locked(Store& store,
   if (!opened) return cannot_open(store_name, file, opened.error());
   std::unique_ptr<Container> self(
       new Container(std::move(*opened), std::string(store_name), std::string(file)));
-  if (auto locked = self->file_->lock_owner(); !locked) {
+  if (auto locked = self->file_.lock_owner(); !locked) {
     if (to_errc(locked.error()) == Errc::in_use) return owned_elsewhere(self->label_);
     return self->failed("lock it", locked.error());
   }
@@ -130,7 +130,7 @@ Outcome<std::unique_ptr<Container>> Container::wrap(Store& store, std::string_vi
     return why;
   };
   // Cut at the capacity first: what a longer file had behind is no trailer.
-  auto raw = (*self)->file_->attributes();
+  auto raw = (*self)->file_.attributes();
   if (!raw) return (*self)->failed("read its length", raw.error());
   if (raw->size > row.capacity)
     if (auto done = (*self)->set_length(row.capacity); !done) return done.error();
@@ -138,7 +138,7 @@ Outcome<std::unique_ptr<Container>> Container::wrap(Store& store, std::string_vi
     return undo(done.error());
   if (row.thick)
     if (auto done =
-            file_store::apply(*(*self)->file_, FileOp::allocate, 0, container_length(row.capacity));
+            file_store::apply((*self)->file_, FileOp::allocate, 0, container_length(row.capacity));
         !done)
       return undo((*self)->failed("allocate its space", done.error()));
   format::Slot slot;
@@ -162,7 +162,7 @@ Outcome<std::unique_ptr<Container>> Container::open_unknown(Store& store, std::s
                                                             std::optional<std::uint64_t> capacity) {
   auto self = open_locked(store, store.location(), file);
   if (!self) return self.error();
-  auto attributes = (*self)->file_->attributes();
+  auto attributes = (*self)->file_.attributes();
   if (!attributes) return (*self)->failed("read its length", attributes.error());
   auto position = capacity ? std::optional(trailer_position(*capacity))
                            : format::trailer_position_in(attributes->size);
@@ -190,7 +190,7 @@ Outcome<std::unique_ptr<Container>> Container::open_unknown(Store& store, std::s
 // Where the trailer may stand follows from the file's length and the intent,
 // and from nothing else (docs/format/container.md, "Resizing").
 Outcome<> Container::locate(const LunRecord& row) {
-  auto attributes = file_->attributes();
+  auto attributes = file_.attributes();
   if (!attributes) return failed("read its length", attributes.error());
   auto length = attributes->size;
   if (row.resize) return locate_resizing(row, length);
@@ -254,10 +254,10 @@ Outcome<> Container::check(const LunRecord& row) const {
 }
 
 Outcome<std::shared_ptr<file_store::File>> Container::open_data(Store& store, CacheMode mode) {
-  bool direct = mode == CacheMode::none;
-  auto opened = store.open(name_, {.read_only = false, .direct = direct});
+  if (mode != CacheMode::none) return file_.file();
+  auto opened = store.open(name_, {.read_only = false, .direct = true});
   if (!opened) {
-    if (direct && to_errc(opened.error()) == Errc::invalid_argument)
+    if (to_errc(opened.error()) == Errc::invalid_argument)
       return failure(Errc::unsupported,
                      fmt::format("{}: this store cannot go past the page cache", label_),
                      "use cache mode writeback or writethrough");
@@ -270,6 +270,22 @@ Outcome<std::shared_ptr<file_store::File>> Container::open_data(Store& store, Ca
                    "put the right file back");
   return std::shared_ptr<file_store::File>(std::move(*opened));
 }
+
+Result<> ControlFile::sync_all() {
+  SyncHook hook;
+  {
+    std::lock_guard lock(mutex_);
+    hook = hook_;
+  }
+  return hook ? hook(*file_) : file_->sync_all();
+}
+
+void ControlFile::set_hook(SyncHook hook) {
+  std::lock_guard lock(mutex_);
+  hook_ = std::move(hook);
+}
+
+void Container::set_sync_hook(ControlFile::SyncHook hook) { file_.set_hook(std::move(hook)); }
 
 format::Slot Container::slot() {
   std::lock_guard lock(mutex_);

@@ -18,6 +18,30 @@
 
 namespace caisson::object {
 
+/// A container's file as the trailer sees it: the same open file that hosts' data
+/// goes through, with its syncs told to whoever must know of a failed one.
+class ControlFile final : public file_store::File {
+ public:
+  using SyncHook = std::function<Result<>(file_store::File&)>;  ///< performs the sync
+
+  explicit ControlFile(std::shared_ptr<file_store::File> file) : file_(std::move(file)) {}
+  void submit(file_store::FileRequest& request) override { file_->submit(request); }
+  const file_store::FileTraits& traits() const noexcept override { return file_->traits(); }
+  Result<file_store::FileAttributes> attributes() override { return file_->attributes(); }
+  Result<> resize(std::uint64_t size) override { return file_->resize(size); }
+  Result<> sync_all() override;
+  Result<> lock_owner() override { return file_->lock_owner(); }
+
+  /// From now on syncs go through it; empty: straight to the file.
+  void set_hook(SyncHook hook);
+  const std::shared_ptr<file_store::File>& file() const noexcept { return file_; }
+
+ private:
+  std::shared_ptr<file_store::File> file_;
+  std::mutex mutex_;  // guards hook_
+  SyncHook hook_;
+};
+
 /// Writes the data area of a container under construction (import by copy).
 using Fill = std::function<Outcome<>(file_store::File&)>;
 
@@ -50,8 +74,8 @@ class Container {
                                                           std::string_view file,
                                                           std::optional<std::uint64_t> capacity);
 
-  /// Another open file of the same container for the data area, as the cache
-  /// mode wants it. Errc::unsupported where the store cannot go past the page cache.
+  /// The open file for the data area, as the cache mode wants it: the container's
+  /// own, or one past the page cache. Errc::unsupported where the store has none.
   Outcome<std::shared_ptr<file_store::File>> open_data(file_store::Store& store,
                                                        catalog::CacheMode mode);
 
@@ -71,6 +95,10 @@ class Container {
   /// Takes back a grow that failed: the length is intent.from's again. Only if
   /// the trailer still stands at its old place.
   Outcome<> abandon_grow(const catalog::ResizeIntent& intent);
+
+  /// See ControlFile. A failed writeback is reported once per open file, so the
+  /// trailer's syncs must count among the hosts' flushes.
+  void set_sync_hook(ControlFile::SyncHook hook);
 
   /// Renames nothing: tells under which name the file is found from now on.
   void renamed(std::string file);
@@ -94,7 +122,7 @@ class Container {
   Outcome<> sync();
   Failure failed(const char* doing, const Error& error) const;
 
-  std::unique_ptr<file_store::File> file_;
+  ControlFile file_;
   std::string name_;
   std::string label_;
   std::mutex mutex_;  // guards trailer_ and the file's length

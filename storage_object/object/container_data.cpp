@@ -301,9 +301,20 @@ void ContainerData::set_capacity(std::uint64_t capacity) noexcept {
 }
 
 void ContainerData::replace_file(std::shared_ptr<File> file) noexcept {
+  std::lock_guard lock(file_mutex_);
   file_ = std::move(file);
   const auto& traits = file_->traits();
   unit_.store(traits.direct ? traits.direct_alignment : 1, std::memory_order_relaxed);
+}
+
+void ContainerData::close() noexcept {
+  std::lock_guard lock(file_mutex_);
+  file_.reset();
+}
+
+std::shared_ptr<File> ContainerData::file() const {
+  std::lock_guard lock(file_mutex_);
+  return file_;
 }
 
 void ContainerData::submit(IoRequest& request) {

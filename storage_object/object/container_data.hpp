@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 
 #include "storage_object/block/block_device.hpp"
 #include "storage_object/file_store/file.hpp"
@@ -41,9 +42,13 @@ class ContainerData final : public block::BlockDevice {
   void set_capacity(std::uint64_t capacity) noexcept;
   /// Goes on with another open file of the same container. Nothing is in flight.
   void replace_file(std::shared_ptr<file_store::File> file) noexcept;
-  const std::shared_ptr<file_store::File>& file() const noexcept { return file_; }
+  /// Lets go of the file. Nothing is in flight, and nothing is submitted any more.
+  void close() noexcept;
+  /// nullptr once closed. Control threads.
+  std::shared_ptr<file_store::File> file() const;
 
  private:
+  mutable std::mutex file_mutex_;  // of control threads; requests rely on what is in flight
   std::shared_ptr<file_store::File> file_;
   const DataOptions options_;
   const block::Features features_;

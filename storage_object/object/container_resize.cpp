@@ -22,7 +22,7 @@ Outcome<> Container::write_zeros(std::uint64_t begin, std::uint64_t end) {
   std::ranges::fill(zeros.span(), std::byte{0});
   while (begin < end) {
     auto length = std::min<std::uint64_t>(end - begin, zeros.size());
-    if (auto done = file_store::write_at(*file_, begin, zeros.span().first(length)); !done)
+    if (auto done = file_store::write_at(file_, begin, zeros.span().first(length)); !done)
       return failed("clear its old trailer", done.error());
     begin += length;
   }
@@ -31,8 +31,8 @@ Outcome<> Container::write_zeros(std::uint64_t begin, std::uint64_t end) {
 
 Outcome<> Container::clear(std::uint64_t begin, std::uint64_t end, bool thick) {
   if (auto done = write_zeros(begin, end); !done) return done.error();
-  if (!thick && file_->traits().punch)  // an economy: the zeros are what counts
-    (void)file_store::apply(*file_, FileOp::punch, begin, end - begin);
+  if (!thick && file_.traits().punch)  // an economy: the zeros are what counts
+    (void)file_store::apply(file_, FileOp::punch, begin, end - begin);
   return sync();
 }
 
@@ -64,7 +64,7 @@ Outcome<> Container::grow(const ResizeIntent& intent, bool thick) {
     }
     if (auto done = set_length(container_length(intent.to)); !done) return done.error();
     if (thick)
-      if (auto done = file_store::apply(*file_, FileOp::allocate, old_end,
+      if (auto done = file_store::apply(file_, FileOp::allocate, old_end,
                                         container_length(intent.to) - old_end);
           !done)
         return failed("allocate its space", done.error());

@@ -236,6 +236,16 @@ void LunObject::fail() {
   record();
 }
 
+Result<> LunObject::sync_beside(file_store::File& file) {
+  auto ticket = std::make_unique<SyncGate::Ticket>();
+  ticket->verdict = [](SyncGate::Ticket& waited, bool) noexcept { delete &waited; };
+  gate_.begin(*ticket);
+  auto done = file.sync_all();
+  if (gate_.end(*ticket, !done) == SyncGate::Answer::later) (void)ticket.release();
+  if (!done) fail();
+  return done;
+}
+
 void LunObject::on_recorded() {
   ObjectOp* waiting;
   {
@@ -314,7 +324,9 @@ Accounting LunObject::accounting() const noexcept {
 }
 
 Result<std::uint64_t> LunObject::allocated() {
-  auto attributes = data_->file()->attributes();
+  auto file = data_->file();
+  if (!file) return make_error_code(BlockErrc::offline);
+  auto attributes = file->attributes();
   if (!attributes) return attributes.error();
   return attributes->allocated;
 }

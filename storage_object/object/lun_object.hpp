@@ -85,6 +85,9 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   void withdraw();
   /// Ends the failed state.
   void accept_loss();
+  /// Syncs `file` on behalf of the trailer, counted among the flushes: a failure
+  /// fails the object, and every flush beside it.
+  Result<> sync_beside(file_store::File& file);
   /// A sync of the container outside this object's own requests failed.
   void fail();
   ContainerData& data() noexcept { return *data_; }

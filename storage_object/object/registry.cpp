@@ -30,6 +30,11 @@ Registry::~Registry() {
   }
   lock_wake_.notify_all();
   if (lock_waiter_.joinable()) lock_waiter_.join();
+  for (const auto& [name, entry] : by_name_) {
+    if (!entry->object) continue;
+    entry->object->withdraw();
+    entry->object->data().close();  // whoever still holds the object holds no file
+  }
   control_.reset();
 }
 

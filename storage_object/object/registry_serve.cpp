@@ -23,8 +23,8 @@ constexpr auto kLockRetry = std::chrono::milliseconds(50);
 constexpr std::string_view kCleanShutdown = "clean_shutdown";
 constexpr std::string_view kPendingRename = "pending_rename";
 
-/// Two descriptors a container: more than the usual limit, even the hard one,
-/// which may be raised by root alone.
+/// A descriptor a container, two past the page cache: more than the usual limit,
+/// even the hard one, which may be raised by root alone.
 void raise_descriptor_limit() {
   constexpr rlim_t kWanted = 1 << 20;  // the kernel's own default for fs.nr_open
   rlimit limit{};
@@ -207,6 +207,10 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
     });
   };
   auto object = std::make_shared<LunObject>(std::move(parts));
+  container->set_sync_hook([weak = std::weak_ptr(object)](file_store::File& synced) {
+    auto beside = weak.lock();
+    return beside ? beside->sync_beside(synced) : synced.sync_all();
+  });
   {
     std::lock_guard lock(mutex_);
     entry->container = std::move(container);
@@ -330,6 +334,7 @@ void Registry::take_down(const EntryPtr& entry) {
     auto flushed = file_store::sync(*object->data().file());
     bool lost = !flushed || (container && container->sync_failed());
     if (lost && !was_failed) record_failure(entry, [] {});
+    object->data().close();  // front ends may keep the object; the owner lock goes with the file
   }
   std::lock_guard lock(mutex_);
   entry->object.reset();

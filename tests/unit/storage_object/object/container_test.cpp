@@ -196,7 +196,7 @@ TEST_F(ContainerTest, TheNameGivenToAnotherFileIsNoticedWhenTheDataIsOpened) {
   auto other = disk_.create_unnamed().value();
   ASSERT_TRUE(other->resize(container_length(kMiB)));
   ASSERT_TRUE(disk_.publish(*other, "db.img"));
-  auto data = (*container)->open_data(disk_, catalog::CacheMode::writeback);
+  auto data = (*container)->open_data(disk_, catalog::CacheMode::none);
   ASSERT_FALSE(data);
   EXPECT_EQ(data.error().code, Errc::corrupt);
 }
