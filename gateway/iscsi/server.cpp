@@ -22,7 +22,6 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 
 constexpr int kBacklog = 1024;
-constexpr int kSendBuffer = 1 << 20;
 constexpr auto kRetryAccept = std::chrono::milliseconds(100);  // out of descriptors
 /// After the drain: for connections to notice that they were closed.
 constexpr auto kLastMoment = std::chrono::seconds(5);
@@ -126,7 +125,6 @@ class Server::Acceptors : public std::enable_shared_from_this<Server::Acceptors>
     if (error) return;  // it has gone already
     socket.non_blocking(true, error);
     socket.set_option(tcp::no_delay(true), error);
-    socket.set_option(asio::socket_base::send_buffer_size(kSendBuffer), error);
     auto address = remote.address().to_string();
     Portal peer{address, remote.port()};
     auto connection =

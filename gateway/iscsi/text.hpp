@@ -17,9 +17,8 @@ namespace caisson::iscsi {
 
 /// A peer sends at most this many keys in one login or text request.
 inline constexpr std::size_t kMaxKeys = 64;
-inline constexpr std::size_t kMaxKeyLength = 63;     ///< RFC 7143 6.1
-inline constexpr std::size_t kMaxValueLength = 255;  ///< unless the key says otherwise
-/// Binary values (CHAP_C of 1024 bytes in hexadecimal) are the longest.
+inline constexpr std::size_t kMaxKeyLength = 63;  ///< RFC 7143 6.1
+/// The longest value is a challenge of 1024 bytes in hexadecimal.
 inline constexpr std::size_t kMaxLongValue = 2 + 2 * 1024;
 
 struct TextPair {
