@@ -62,7 +62,8 @@ struct LunView {
 };
 
 /// Told when an object begins or ends to be served; on the control thread that
-/// caused it, with no lock held.
+/// caused it, or on the registry's own when an owner lock became free. It may ask
+/// the registry (find, list, store), not change that object.
 class RegistryObserver {
  public:
   virtual void on_served(const std::shared_ptr<StorageObject>& object) = 0;

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -100,8 +101,8 @@ class Machine final : public object::RegistryObserver {
 
   void on_served(const std::shared_ptr<object::StorageObject>&) override { ++served; }
   void on_withdrawn(const std::shared_ptr<object::StorageObject>&) override { ++withdrawn; }
-  int served = 0;
-  int withdrawn = 0;
+  std::atomic<int> served = 0;
+  std::atomic<int> withdrawn = 0;
 
  private:
   SimStore& disk_;

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "storage_object/base/errc.hpp"
 #include "storage_object/format/trailer.hpp"
 #include "tests/unit/storage_object/object/machine.hpp"
@@ -280,6 +282,23 @@ TEST_F(RegistryTest, AContainerAnotherProcessOwnsIsNotOpened) {
   file.reset();
   ASSERT_TRUE(registry().set_online("db", false));
   EXPECT_TRUE(machine_->object("db"));
+}
+
+TEST_F(RegistryTest, ARestartWaitsForTheOwnerLockWithoutDelayingTheOthers) {
+  machine_->make("busy", kMiB);
+  machine_->make("free", kMiB);
+  machine_.reset();
+  auto file = disk_.open("busy.img").value();
+  ASSERT_TRUE(file->lock_owner());
+  machine_ = std::make_unique<Machine>(disk_, nullptr, [](object::RegistryOptions& options) {
+    options.lock_wait = std::chrono::seconds(30);
+  });
+  ASSERT_FALSE(machine_->failure());
+  EXPECT_TRUE(machine_->object("free"));
+  EXPECT_FALSE(machine_->object("busy"));
+  file.reset();
+  while (!machine_->object("busy")) std::this_thread::yield();
+  EXPECT_EQ(flush(*machine_->object("busy")), Error());
 }
 
 TEST_F(RegistryTest, SetSwitchesTheRealCacheMode) {
