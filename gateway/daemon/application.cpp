@@ -188,7 +188,7 @@ void Application::run() {
   signals_.async_wait([this](Error error, int number) {
     if (error) return;
     log::info("stopping: {}", ::strsignal(number));
-    control_.stop();
+    quit();
   });
   control_.run();
 }

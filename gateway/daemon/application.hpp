@@ -38,8 +38,11 @@ class Application {
   /// "ready iscsi=ADDR:PORT …": what DESIGN promises on stdout.
   std::string ready_line() const;
 
-  /// Serves control connections until SIGTERM or SIGINT.
+  /// Serves control connections until SIGTERM, SIGINT or quit().
   void run();
+
+  /// Ends run(). From any thread.
+  void quit() { control_.stop(); }
 
   /// Asks initiators to log out, drains, flushes, closes. The failure says what
   /// could not be made durable.

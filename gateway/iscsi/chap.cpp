@@ -114,7 +114,7 @@ Outcome<> ChapExchange::finish(const Reply& reply, std::string& answer) {
   return prove(reply, answer);
 }
 
-Outcome<> ChapExchange::prove(const Reply& reply, std::string& answer) const {
+Outcome<> ChapExchange::prove(const Reply& reply, std::string& answer) {
   if (!reply.identifier || !reply.challenge) return refuse("one of CHAP_I and CHAP_C is missing");
   auto number = parse_number(*reply.identifier);
   auto challenge = parse_binary(*reply.challenge, kMaxChapChallenge);
@@ -128,6 +128,7 @@ Outcome<> ChapExchange::prove(const Reply& reply, std::string& answer) const {
   append_text(answer, "CHAP_R",
               format_binary(chap_response(algorithm_, static_cast<std::uint8_t>(*number),
                                           credentials_.mutual_secret, *challenge)));
+  mutual_ = true;
   return {};
 }
 

@@ -58,12 +58,16 @@ class ChapExchange {
   /// and CHAP_R.
   Outcome<> finish(const Reply& reply, std::string& answer);
 
+  /// The target has proved itself too.
+  bool mutual() const noexcept { return mutual_; }
+
  private:
-  Outcome<> prove(const Reply& reply, std::string& answer) const;
+  Outcome<> prove(const Reply& reply, std::string& answer);
 
   ChapCredentials credentials_;
   ChapAlgorithm algorithm_{};
   std::uint8_t identifier_ = 0;
+  bool mutual_ = false;
   std::vector<std::byte> challenge_;
 };
 

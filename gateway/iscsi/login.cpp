@@ -277,6 +277,7 @@ LoginResult Login::result() {
   host_.chap_secret.clear();
   host_.mutual_secret.clear();
   result_.host = host_;
+  result_.auth = !chap_ ? "none" : chap_->mutual() ? "mutual-chap" : "chap";
   return std::move(result_);
 }
 

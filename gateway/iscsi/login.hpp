@@ -53,6 +53,7 @@ struct LoginResult {
   std::string initiator_name;
   std::string target_name;  ///< empty in discovery
   scsi::HostIdentity host;  ///< without its secrets
+  std::string_view auth;    ///< "none", "chap" or "mutual-chap": what took place
   std::vector<scsi::LunMapping> units;
   SessionParameters parameters;
   Isid isid{};

@@ -56,6 +56,7 @@ void Session::open() {
   since_ =
       std::chrono::duration_cast<std::chrono::seconds>(Clock::system().wall().time_since_epoch())
           .count();
+  portal_ = connection_->local().to_string();
   luns_ = numbers_of(login_.units);
   identity_ = {.id = id_,
                .host = login_.host.id,
@@ -253,6 +254,8 @@ scsi::SessionView Session::view() const {
   scsi::SessionView view;
   view.identity = identity_;
   view.transport = "iscsi";
+  view.portal = portal_;
+  view.auth = login_.auth;
   view.since = since_;
   view.commands = commands_.load(std::memory_order_relaxed);
   view.bytes_in = bytes_in_.load(std::memory_order_relaxed);
@@ -272,7 +275,11 @@ void Session::refresh() {
 
 void Session::apply_grants() {
   if (connection_ == nullptr || !nexus_) return;
-  auto admission = state_->options.directory->admit(login_.host.id, login_.target_name);
+  const auto& directory = *state_->options.directory;
+  auto host = directory.identify(login_.initiator_name);
+  if (!host || host->id != login_.host.id)
+    return connection_->end("the initiator belongs to that host no more");
+  auto admission = directory.admit(login_.host.id, login_.target_name);
   if (admission.verdict != scsi::Verdict::granted || admission.units.empty())
     return connection_->end("the host's grant was withdrawn, or the target is not served now");
   if (std::ranges::equal(admission.units, units_, same_mapping)) return;

@@ -163,6 +163,7 @@ class Session final : public scsi::SessionHandle, public std::enable_shared_from
 
   std::atomic<std::uint64_t> commands_ = 0, bytes_in_ = 0, bytes_out_ = 0;
   std::int64_t since_ = 0;
+  std::string portal_;
   mutable std::mutex mutex_;  ///< guards luns_, gone_, on_gone_
   std::vector<std::uint64_t> luns_;
   bool gone_ = false;
