@@ -136,6 +136,7 @@ Outcome<wire::LunReply> lun_import(Parts& parts, const Call& call,
   options.name = request.name();
   options.in_place = request.in_place();
   options.progress = call.progress;
+  options.stop = call.stop;
   options.dry_run = request.dry_run();
   auto imported = parts.registry.import(options);
   if (!imported) return imported.error();
@@ -170,7 +171,13 @@ Outcome<wire::LunReply> lun_online(Parts& parts, const Call&,
         Errc::offline, fmt::format("LUN {} failed: {}", lun->record.name, lun->reason),
         "check the data on it; then caisson lun online " + lun->record.name + " --accept-loss");
   if (request.dry_run() || !changed) return lun_reply(parts, *lun, request.dry_run(), changed);
-  return changed_reply(parts, parts.registry.set_online(request.name(), request.accept_loss()));
+  auto reply =
+      changed_reply(parts, parts.registry.set_online(request.name(), request.accept_loss()));
+  // Grants may have changed while the container could not be written.
+  if (reply)
+    if (auto copied = parts.registry.refresh_grants(lun->record.uuid); !copied)
+      reply->mutable_change()->add_notes(copied.error().message);
+  return reply;
 }
 
 Outcome<wire::LunReply> lun_offline(Parts& parts, const Call&,

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,6 +43,7 @@ struct Parts {
 struct Call {
   const nbs::control::Caller& caller;
   const nbs::control::Progress& progress;
+  std::stop_token stop;  ///< the gateway is stopping: long work gives up
 };
 
 }  // namespace caisson::service

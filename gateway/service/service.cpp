@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 
@@ -19,7 +18,7 @@ using nbs::control::ControlReply;
 struct Service::Threads {
   explicit Threads(unsigned count) : pool(count) {}
   boost::asio::thread_pool pool;
-  std::atomic<bool> stopping = false;
+  std::stop_source stopping;
 };
 
 Service::Service(Parts parts, unsigned threads)
@@ -28,7 +27,7 @@ Service::Service(Parts parts, unsigned threads)
 Service::~Service() { stop(); }
 
 void Service::stop() {
-  threads_->stopping = true;
+  threads_->stopping.request_stop();
   threads_->pool.join();
 }
 
@@ -41,12 +40,12 @@ void Service::call(const nbs::wire::Opcode& opcode, const nbs::control::Caller& 
                    std::function<void(ControlReply)> done) {
   run([this, &opcode, caller, request = std::move(request), progress = std::move(progress),
        done = std::move(done)] {
-    if (threads_->stopping) {
+    if (threads_->stopping.stop_requested()) {
       done(ControlReply::failed(
           failure(Errc::cancelled, "the gateway is stopping", "ask again once it has started")));
       return;
     }
-    auto result = perform(opcode, {caller, progress}, request);
+    auto result = perform(opcode, {caller, progress, threads_->stopping.get_token()}, request);
     if (opcode.mutating) audit(opcode, caller, request, result);
     done(result ? ControlReply::success(std::move(*result))
                 : ControlReply::failed(std::move(result.error())));

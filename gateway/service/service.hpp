@@ -30,7 +30,7 @@ class Service final : public nbs::control::ControlService {
   /// Adds an event; for what happens without a verb (sessions, failures).
   void record(std::string kind, std::string object, std::string actor, std::string text);
 
-  /// Takes no more requests and waits for those that run.
+  /// Takes no more requests, asks long ones to give up, waits for those that run.
   void stop();
 
  private:

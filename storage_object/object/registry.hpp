@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,25 +27,26 @@ inline constexpr std::string_view kCleanShutdownSetting = "clean_shutdown";
 
 struct CreateOptions {
   std::string name;
-  std::string store;               ///< empty: the only store, or "main"
-  std::uint64_t capacity = 0;      ///< bytes, a multiple of the logical block, > 0
+  std::string store;           ///< empty: the only store, or "main"
+  std::uint64_t capacity = 0;  ///< bytes, a multiple of the logical block, > 0
   std::uint32_t logical_block = 512;
   std::uint32_t physical_block = 4096;
   catalog::CacheMode cache = catalog::CacheMode::writeback;
   bool thick = false;
   bool removable = false;
-  std::string location;            ///< free text an administrator gives
-  std::string target_name;         ///< empty: made from authority, node and name
+  std::string location;     ///< free text an administrator gives
+  std::string target_name;  ///< empty: made from authority, node and name
   std::uint64_t target_lun = 0;
 };
 
 struct ImportOptions {
-  std::string file;                ///< absolute path below an import directory, or a name inside the store
-  std::string name;                ///< of the LUN; empty: the file's stem
-  bool in_place = false;           ///< else by copy
-  CreateOptions like;              ///< store, block sizes, cache, …; its name and capacity are ignored
-  bool dry_run = false;            ///< check everything, change nothing, describe what would be
+  std::string file;       ///< absolute path below an import directory, or a name inside the store
+  std::string name;       ///< of the LUN; empty: the file's stem
+  bool in_place = false;  ///< else by copy
+  CreateOptions like;     ///< store, block sizes, cache, …; its name and capacity are ignored
+  bool dry_run = false;   ///< check everything, change nothing, describe what would be
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;  ///< may be empty
+  std::stop_token stop;  ///< asked between pieces: Errc::cancelled, nothing is left behind
 };
 
 /// Changes `lun set` can make; absent: unchanged.
@@ -57,8 +59,8 @@ struct SetOptions {
 struct LunView {
   catalog::LunRecord record;
   catalog::LunState state = catalog::LunState::offline;  ///< as served now
-  std::string reason;                    ///< why it is not online
-  std::shared_ptr<StorageObject> object; ///< nullptr unless online or failed
+  std::string reason;                                    ///< why it is not online
+  std::shared_ptr<StorageObject> object;                 ///< nullptr unless online or failed
 };
 
 /// Told when an object begins or ends to be served; on the control thread that
@@ -77,11 +79,13 @@ class RegistryObserver {
 struct RegistryOptions {
   catalog::Catalog* catalog = nullptr;
   /// Opens the place a store record names; the composition root knows the backends.
-  std::function<Outcome<std::unique_ptr<file_store::Store>>(const catalog::StoreRecord&)> open_store;
+  std::function<Outcome<std::unique_ptr<file_store::Store>>(const catalog::StoreRecord&)>
+      open_store;
   std::string authority = "2026-11.io.caisson";  ///< of new target names
-  std::string node;                ///< this gateway's name in new target names
-  std::string oui;                 ///< 6 hex digits: NAA 6; empty: NAA 3 (locally assigned)
-  std::string failure_marks;       ///< a directory (run dir) for failed states neither catalog nor trailer took
+  std::string node;                              ///< this gateway's name in new target names
+  std::string oui;  ///< 6 hex digits: NAA 6; empty: NAA 3 (locally assigned)
+  /// A directory (the run directory) for failed states that neither catalog nor trailer took.
+  std::string failure_marks;
   std::chrono::seconds lock_wait{30};  ///< how long a restart waits for the owner lock
   std::vector<std::string> import_directories;
   /// Puts decorators (throttle, fault) over the data of one LUN; empty: none.
@@ -134,7 +138,8 @@ class ObjectRegistry {
   virtual Outcome<> remove(std::string_view name) = 0;
 
   virtual std::optional<LunView> find(std::string_view name) const = 0;
-  virtual std::optional<LunView> find_by_file(std::string_view store, std::string_view file) const = 0;
+  virtual std::optional<LunView> find_by_file(std::string_view store,
+                                              std::string_view file) const = 0;
   /// The LUNs below one target; for logins, so by an index, not by a search.
   virtual std::vector<LunView> find_by_target(std::string_view target) const = 0;
   virtual std::vector<LunView> list() const = 0;  // by name

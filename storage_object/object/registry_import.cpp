@@ -61,20 +61,22 @@ Outcome<> copy_run(File& from, File& to, std::uint64_t offset, std::span<std::by
 }
 
 /// Copies what is data; holes stay holes.
-Outcome<> copy_image(File& from, File& to, std::uint64_t length, const std::string& name,
-                     const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+Outcome<> copy_image(File& from, File& to, std::uint64_t length, const ImportOptions& options) {
   Buffer buffer(kCopyRun);
   for (std::uint64_t at = 0; at < length;) {
     auto extent = extent_at(from, at, length);
     auto end = std::min(length, extent.offset + extent.length);
     while (extent.data && at < end) {
       auto run = buffer.span().first(std::min<std::uint64_t>(kCopyRun, end - at));
-      if (auto done = copy_run(from, to, at, run, name); !done) return done.error();
+      if (options.stop.stop_requested())
+        return failure(Errc::cancelled, fmt::format("the import of {} was stopped", options.file),
+                       "import it again");
+      if (auto done = copy_run(from, to, at, run, options.file); !done) return done.error();
       at += run.size();
-      if (progress) progress(at, length);
+      if (options.progress) options.progress(at, length);
     }
     at = std::max(at, end);
-    if (progress) progress(at, length);
+    if (options.progress) options.progress(at, length);
   }
   return {};
 }
@@ -147,9 +149,7 @@ Outcome<LunView> Registry::import(const ImportOptions& options) {
     image->reset();
     return import_in_place(std::move(*row), source->name, length);
   }
-  return build(*row, [&](File& to) {
-    return copy_image(**image, to, length, options.file, options.progress);
-  });
+  return build(*row, [&](File& to) { return copy_image(**image, to, length, options); });
 }
 
 Outcome<LunView> Registry::import_in_place(LunRecord row, std::string_view file,

@@ -345,6 +345,20 @@ TEST_F(RegistryTest, ImportByCopyLeavesTheImageAndItsHoles) {
   EXPECT_EQ(disk_.content("disk.raw").size(), 4 * kMiB);
 }
 
+TEST_F(RegistryTest, AStoppedImportLeavesNothing) {
+  put_file("disk.raw", filled(4 * kMiB, 6));
+  std::stop_source stop;
+  object::ImportOptions options{.file = "disk.raw"};
+  options.progress = [&](std::uint64_t, std::uint64_t) { stop.request_stop(); };
+  options.stop = stop.get_token();
+  auto stopped = registry().import(options);
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, Errc::cancelled);
+  EXPECT_FALSE(registry().find("disk"));
+  EXPECT_TRUE(disk_.content("disk.img").empty());
+  EXPECT_TRUE(registry().import({.file = "disk.raw"}));
+}
+
 TEST_F(RegistryTest, ImportsReadOnlyFromPermittedDirectories) {
   auto refused = registry().import({.file = "/etc/passwd"});
   ASSERT_FALSE(refused);
