@@ -229,20 +229,10 @@ void run_step(DataOp& op) {
   }
 }
 
-void start_unmap(DataOp& op) {
-  auto& request = *op.request;
-  if (!op.target->traits().punch) return end(op, BlockErrc::unsupported);
-  auto block = std::max<std::uint64_t>(op.target->traits().block, op.unit);
-  add_step(op, Step::Kind::punch, up(request.offset, block),
-           down(request.offset + request.length, block));
-  if (request.fua && op.step_count != 0) add_step(op, Step::Kind::sync, 0, 0);
-  run_step(op);
-}
-
-void start_zeroes(DataOp& op, bool give_space_back) {
+/// What is less than a block of the store cannot be punched and is written.
+void start_zeroes(DataOp& op, bool punch) {
   auto& request = *op.request;
   const auto& traits = op.target->traits();
-  bool punch = give_space_back && request.may_unmap && traits.punch;
   auto last = request.offset + request.length;
   auto unit = punch ? std::max<std::uint64_t>(traits.block, op.unit) : op.unit;
   auto low = std::min(up(request.offset, unit), last);
@@ -256,6 +246,12 @@ void start_zeroes(DataOp& op, bool give_space_back) {
   add_step(op, Step::Kind::write_zeros, high, last);
   if (request.fua) add_step(op, Step::Kind::sync, 0, 0);
   run_step(op);
+}
+
+/// Zeros are promised of all of it (LBPRZ), so the edges are not left alone.
+void start_unmap(DataOp& op) {
+  if (!op.target->traits().punch) return end(op, BlockErrc::unsupported);
+  start_zeroes(op, true);
 }
 
 void report_extents(DataOp& op) {
@@ -328,7 +324,9 @@ void ContainerData::submit(IoRequest& request) {
     case IoOp::write: return start_write(op);
     case IoOp::flush: return run(op, FileOp::sync, 0, 0, {}, done);
     case IoOp::unmap: return start_unmap(op);
-    case IoOp::write_zeroes: return start_zeroes(op, options_.give_space_back);
+    case IoOp::write_zeroes:
+      return start_zeroes(
+          op, options_.give_space_back && request.may_unmap && op.target->traits().punch);
     case IoOp::status: return start_status(op);
   }
 }
