@@ -50,8 +50,7 @@ bool is_loss(const IoRequest& request) {
 std::uint64_t clamp(std::uint64_t value) { return std::min(value, kFlushRange); }
 
 bool unaligned(const IoRequest& request, std::uint64_t unit) {
-  return (request.op == IoOp::write || request.op == IoOp::write_zeroes) &&
-         (request.offset % unit != 0 || request.length % unit != 0);
+  return changes_data(request.op) && (request.offset % unit != 0 || request.length % unit != 0);
 }
 
 /// The range a request keeps in flight, and how.
@@ -88,6 +87,8 @@ LunObject::LunObject(LunParts parts)
       config_id_(parts.config_id),
       owner_epoch_(parts.owner_epoch),
       recorder_(std::move(parts.recorder)),
+      reservations_(std::move(parts.reservations)),
+      keeper_(std::move(parts.keeper)),
       shared_counters_(std::make_unique<Counters>()),
       identity_(std::make_shared<const Identity>(std::move(parts.identity))) {
   if (!parts.failed) return;
@@ -144,6 +145,7 @@ Error LunObject::refuse(const IoRequest& request) const {
   const auto& context = request.context;
   if (context.epoch != 0 && context.epoch != owner_epoch_.load(std::memory_order_relaxed))
     return BlockErrc::fenced;
+  if (!reservations_.permits(context.nexus, command_class(request.op))) return BlockErrc::conflict;
   bool changes = changes_data(request.op);
   if (changes && (context.read_only || features_.read_only)) return BlockErrc::write_protected;
   if (request.op != IoOp::flush) {
@@ -383,6 +385,7 @@ struct LunObject::ResetWait {
 
   static void run(InFlightEntry& entry) noexcept {
     std::unique_ptr<ResetWait> self(static_cast<ResetWait*>(entry.owner));
+    self->object->reservations_.reset();
     self->object->in_flight_.leave(entry);
     self->object->announce(ObjectEvent::reset);
     self->done({});

@@ -27,6 +27,11 @@ struct ObjectOp;
 using FailureRecorder =
     std::function<void(std::shared_ptr<LunObject> object, std::function<void()> recorded)>;
 
+/// Makes the reservations of an object durable, on a control thread, then calls
+/// `kept`. From any thread, and does not block.
+using ReservationKeeper =
+    std::function<void(const ReservationState& state, std::function<void(Error)> kept)>;
+
 /// What a LunObject is made of.
 struct LunParts {
   Identity identity;
@@ -37,6 +42,8 @@ struct LunParts {
   std::uint64_t config_id = 1;
   std::uint64_t owner_epoch = 1;
   FailureRecorder recorder;
+  ReservationState reservations{};  ///< that outlived the last stop
+  ReservationKeeper keeper{};       ///< none: nothing can be kept
 };
 
 /// Range locks: see InFlight. A request enters the tables before it is checked,
@@ -60,6 +67,9 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   void subscribe(ObjectObserver& observer) override;
   void unsubscribe(ObjectObserver& observer) override;
   void reset(std::function<void(Error)> done) override;
+  Reservations& reservations() noexcept override { return reservations_; }
+  void change_reservations(std::uint64_t nexus, ReservationRequest request,
+                           std::function<void(ReservationResult)> done) override;
 
   // For the registry; control threads.
 
@@ -95,7 +105,9 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
  private:
   struct Counters;
   struct ResetWait;
+  struct ReservationChange;
 
+  void announce(std::uint64_t nexus, NexusEvent event);
   void start(ObjectOp& op);
   Error refuse(const block::IoRequest& request) const;
   void hand_down(ObjectOp& op);
@@ -116,6 +128,8 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   std::atomic<std::uint64_t> config_id_;
   std::atomic<std::uint64_t> owner_epoch_;
   FailureRecorder recorder_;
+  Reservations reservations_;
+  ReservationKeeper keeper_;
 
   InFlight in_flight_;
   SyncGate gate_;

@@ -112,6 +112,7 @@ class Registry final : public ObjectRegistry {
   void bring_up_or_note(const EntryPtr& entry, MayWait may_wait);
   /// No longer served, closed. Data is flushed first; a failure of that is recorded.
   void take_down(const EntryPtr& entry);
+  Error keep_reservations(const EntryPtr& entry, const ReservationState& state);
   void record_failure(const EntryPtr& entry, const std::function<void()>& recorded);
   bool write_failure(const EntryPtr& entry);
   Outcome<> clear_failure(const EntryPtr& entry);

@@ -206,6 +206,14 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
       if (auto failing = weak.lock()) record_failure(failing, recorded);
     });
   };
+  parts.reservations = read_reservations(container->slot().message);
+  parts.keeper = [this, weak = std::weak_ptr(entry)](const ReservationState& state,
+                                                     std::function<void(Error)> kept) {
+    control_->post([this, weak, state, kept = std::move(kept)] {
+      auto reserved = weak.lock();
+      kept(reserved ? keep_reservations(reserved, state) : make_error_code(Errc::offline));
+    });
+  };
   auto object = std::make_shared<LunObject>(std::move(parts));
   container->set_sync_hook([weak = std::weak_ptr(object)](file_store::File& synced) {
     auto beside = weak.lock();
@@ -339,6 +347,20 @@ void Registry::take_down(const EntryPtr& entry) {
   std::lock_guard lock(mutex_);
   entry->object.reset();
   entry->container.reset();
+}
+
+Error Registry::keep_reservations(const EntryPtr& entry, const ReservationState& state) {
+  std::shared_ptr<Container> container;
+  {
+    std::lock_guard lock(mutex_);
+    container = entry->container;
+  }
+  if (!container) return Errc::offline;
+  auto done =
+      container->update([&](format::pb::Trailer& message) { write_reservations(message, state); });
+  if (done) return {};
+  log::error("reservations cannot be kept: {}", done.error().message);
+  return done.error().code;
 }
 
 // The failed state.

@@ -11,6 +11,7 @@
 #include "storage_object/base/uuid.hpp"
 #include "storage_object/block/block_device.hpp"
 #include "storage_object/catalog/records.hpp"
+#include "storage_object/object/reservations.hpp"
 
 namespace caisson::object {
 
@@ -18,7 +19,7 @@ namespace caisson::object {
 struct Identity {
   Uuid uuid;
   std::string name;
-  std::string naa;          ///< hex digits, upper nibble 3 or 6
+  std::string naa;  ///< hex digits, upper nibble 3 or 6
   std::string serial;
   std::string target_name;
   std::uint64_t target_lun = 0;
@@ -28,18 +29,22 @@ struct Identity {
 /// What front ends must tell their clients. Delivered on the thread that caused
 /// it, which may be any; receivers post to their own and never block.
 enum class ObjectEvent : std::uint8_t {
-  capacity_changed,   ///< 2A/09 to every nexus, an NBS event
-  mode_changed,       ///< cache mode: 2A/01
-  identity_changed,   ///< renamed: 3F/03 where it shows
-  failed,             ///< from now on writes and flushes fail
-  offline,            ///< from now on everything fails, until online
+  capacity_changed,  ///< 2A/09 to every nexus, an NBS event
+  mode_changed,      ///< cache mode: 2A/01
+  identity_changed,  ///< renamed: 3F/03 where it shows
+  failed,            ///< from now on writes and flushes fail
+  offline,           ///< from now on everything fails, until online
   online,
-  reset,              ///< a LOGICAL UNIT RESET took place: 29/03
+  reset,  ///< a LOGICAL UNIT RESET took place: 29/03
 };
 
 class ObjectObserver {
  public:
   virtual void on_object_event(ObjectEvent event) noexcept = 0;
+  /// For one session alone; of no concern to observers that speak for none.
+  virtual void on_nexus_event(std::uint64_t nexus, NexusEvent event) noexcept {
+    (void)nexus, (void)event;
+  }
 
  protected:
   ~ObjectObserver() = default;
@@ -47,13 +52,13 @@ class ObjectObserver {
 
 /// I/O since the object was opened. Relaxed counters, per thread, summed when read.
 struct Accounting {
-  std::uint64_t reads = 0, read_bytes = 0, writes = 0, written_bytes = 0, flushes = 0,
-                unmaps = 0, errors = 0;
+  std::uint64_t reads = 0, read_bytes = 0, writes = 0, written_bytes = 0, flushes = 0, unmaps = 0,
+                errors = 0;
 };
 
 /// The disk that front ends see: BlockDevice plus identity, state and events.
 /// Thread rules as BlockDevice. Checks range, alignment, write permission,
-/// owner epoch and state of every request; serialises sub-block writes where
+/// owner epoch, reservations and state of every request; serialises sub-block writes where
 /// the file below needs it; keeps the in-flight tables; turns a failed flush
 /// into the failed state before it answers (decision 3).
 class StorageObject : public block::BlockDevice {
@@ -75,6 +80,18 @@ class StorageObject : public block::BlockDevice {
   /// LOGICAL UNIT RESET: waits for what is in flight, tells every observer.
   /// `done` is called on the calling thread's executor.
   virtual void reset(std::function<void(Error)> done) = 0;
+
+  /// Front ends attach their sessions to it, and ask it about commands that
+  /// never become a request; requests are checked here.
+  virtual Reservations& reservations() noexcept = 0;
+
+  /// Performs a reservation action for an attached session. Nothing is in flight
+  /// while it takes effect: once `done` was told, no request that it forbids
+  /// changes the medium any more. Where the state is kept over a power loss
+  /// (APTPL) it is durable before that. Does not block; `done` is called on the
+  /// calling thread's executor, perhaps before this returns.
+  virtual void change_reservations(std::uint64_t nexus, ReservationRequest request,
+                                   std::function<void(ReservationResult)> done) = 0;
 };
 
 }  // namespace caisson::object

@@ -57,6 +57,8 @@ std::size_t MemoryObject::release() {
 Error MemoryObject::check(const block::IoRequest& request) const {
   if (auto fault = faults_.find(request.op); fault != faults_.end()) return fault->second;
   if (state_ == catalog::LunState::offline) return BlockErrc::offline;
+  if (!reservations_.permits(request.context.nexus, object::command_class(request.op)))
+    return BlockErrc::conflict;
   if (request.op == IoOp::flush) return {};
   const auto& geometry = setup_.geometry;
   if (request.offset > geometry.capacity || request.length > geometry.capacity - request.offset)
@@ -137,7 +139,23 @@ void MemoryObject::announce(object::ObjectEvent event) {
   for (auto* observer : observers_) observer->on_object_event(event);
 }
 
+void MemoryObject::change_reservations(std::uint64_t nexus, object::ReservationRequest request,
+                                       std::function<void(object::ReservationResult)> done) {
+  if (state_ == catalog::LunState::offline) return done(object::ReservationResult::offline);
+  if (is_unit_action(request.action)) return done(reservations_.change_unit(nexus, request.action));
+  auto outcome = reservations_.plan(nexus, request);
+  auto result = outcome.result;
+  if (result == object::ReservationResult::done) {
+    auto deliveries = reservations_.commit(nexus, std::move(outcome));
+    std::lock_guard lock(observers_mutex_);
+    for (auto [whom, event] : deliveries)
+      for (auto* observer : observers_) observer->on_nexus_event(whom, event);
+  }
+  done(result);
+}
+
 void MemoryObject::reset(std::function<void(Error)> done) {
+  reservations_.reset();
   announce(object::ObjectEvent::reset);
   done({});
 }

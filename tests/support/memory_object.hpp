@@ -42,6 +42,9 @@ class MemoryObject final : public object::StorageObject {
   void subscribe(object::ObjectObserver& observer) override;
   void unsubscribe(object::ObjectObserver& observer) override;
   void reset(std::function<void(Error)> done) override;
+  object::Reservations& reservations() noexcept override { return reservations_; }
+  void change_reservations(std::uint64_t nexus, object::ReservationRequest request,
+                           std::function<void(object::ReservationResult)> done) override;
 
   Setup& setup() noexcept { return setup_; }
   void set_state(catalog::LunState state) noexcept { state_ = state; }
@@ -78,6 +81,7 @@ class MemoryObject final : public object::StorageObject {
   Setup setup_;
   std::shared_ptr<const object::Identity> identity_;
   std::atomic<catalog::LunState> state_ = catalog::LunState::online;
+  object::Reservations reservations_;
   std::vector<std::byte> bytes_;
   std::vector<bool> mapped_;  // per unmap granule
   std::map<block::IoOp, block::BlockErrc> faults_;
