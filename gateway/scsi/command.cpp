@@ -44,6 +44,11 @@ bool Command::refuse_field(std::uint16_t byte, std::uint8_t bit) const noexcept 
   return refuse(sense);
 }
 
+bool Command::refuse_conflict() const noexcept {
+  task_.status = Status::reservation_conflict;
+  return false;
+}
+
 void Command::answer(std::span<const std::byte> data, std::uint64_t limit) const {
   auto length = std::min<std::uint64_t>(data.size(), limit);
   if (length != 0) {

@@ -40,6 +40,7 @@ struct CommandSpec {
   std::uint8_t length;  ///< of the CDB
   Direction data;
   Access access;
+  object::CommandClass guard;  ///< what a reservation makes of it
   std::uint8_t allow;
   Need need;
   /// CDB usage data of SPC-4 6.35.3: opcode, service action, and a one for
@@ -108,6 +109,7 @@ class Command {
   // task back, so a run function ends with it.
   bool refuse(const Sense& sense) const noexcept;
   bool refuse_field(std::uint16_t byte, std::uint8_t bit) const noexcept;
+  bool refuse_conflict() const noexcept;
   void finish() const noexcept { task_.complete(task_); }
   void fail(const Sense& sense) const noexcept {
     refuse(sense);

@@ -53,6 +53,17 @@ void run_read(Command& command);
 bool plan_write(Command& command, DataPlan& plan);
 void run_write(Command& command);
 
+bool plan_persistent_in(Command& command, DataPlan& plan);
+void run_read_keys(Command& command);
+void run_read_reservation(Command& command);
+void run_report_capabilities(Command& command);
+void run_read_full_status(Command& command);
+
+bool plan_persistent_out(Command& command, DataPlan& plan);
+void run_persistent_out(Command& command);
+void run_reserve_unit(Command& command);
+void run_release_unit(Command& command);
+
 bool plan_synchronize_cache(Command& command, DataPlan& plan);
 void run_synchronize_cache(Command& command);
 bool plan_prefetch(Command& command, DataPlan& plan);

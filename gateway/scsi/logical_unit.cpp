@@ -25,6 +25,17 @@ constexpr EventRow kEvents[] = {
     {ObjectEvent::reset, UnitAttention::logical_unit_reset},
 };
 
+struct NexusEventRow {
+  object::NexusEvent event;
+  UnitAttention attention;
+};
+
+constexpr NexusEventRow kNexusEvents[] = {
+    {object::NexusEvent::reservations_preempted, UnitAttention::reservations_preempted},
+    {object::NexusEvent::reservations_released, UnitAttention::reservations_released},
+    {object::NexusEvent::registrations_preempted, UnitAttention::registrations_preempted},
+};
+
 }  // namespace
 
 LogicalUnit::LogicalUnit(std::shared_ptr<object::StorageObject> object)
@@ -36,12 +47,16 @@ LogicalUnit::~LogicalUnit() { object_->unsubscribe(*this); }
 
 void LogicalUnit::attach(Nexus& nexus) {
   std::lock_guard lock(mutex_);
+  const auto& identity = nexus.identity();
+  object_->reservations().attach(identity.id, {nexus.transport_id(), identity.relative_port});
   nexuses_.push_back(&nexus);
 }
 
 void LogicalUnit::detach(Nexus& nexus) {
   std::lock_guard lock(mutex_);
   if (auto at = std::ranges::find(nexuses_, &nexus); at != nexuses_.end()) nexuses_.erase(at);
+  if (std::ranges::find(nexuses_, &nexus) == nexuses_.end())
+    object_->reservations().detach(nexus.identity().id);
 }
 
 void LogicalUnit::raise(UnitAttention attention, const Nexus* except) {
@@ -53,6 +68,14 @@ void LogicalUnit::raise(UnitAttention attention, const Nexus* except) {
 void LogicalUnit::on_object_event(ObjectEvent event) noexcept {
   const auto* row = std::ranges::find(kEvents, event, &EventRow::event);
   if (row != std::end(kEvents)) raise(row->attention);
+}
+
+void LogicalUnit::on_nexus_event(std::uint64_t nexus, object::NexusEvent event) noexcept {
+  const auto* row = std::ranges::find(kNexusEvents, event, &NexusEventRow::event);
+  if (row == std::end(kNexusEvents)) return;
+  std::lock_guard lock(mutex_);
+  for (auto* one : nexuses_)
+    if (one->identity().id == nexus) one->raise(*this, row->attention);
 }
 
 }  // namespace caisson::scsi

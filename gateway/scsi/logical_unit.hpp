@@ -22,6 +22,9 @@ enum class UnitAttention : std::uint8_t {
   power_on_or_reset,        ///< 29/00: also what a new nexus hears first
   logical_unit_reset,       ///< 29/03
   mode_parameters_changed,  ///< 2A/01
+  reservations_preempted,   ///< 2A/03
+  reservations_released,    ///< 2A/04
+  registrations_preempted,  ///< 2A/05
   capacity_changed,         ///< 2A/09
   inquiry_data_changed,     ///< 3F/03
   reported_luns_changed,    ///< 3F/0E
@@ -38,7 +41,8 @@ class LogicalUnit final : public object::ObjectObserver {
 
   object::StorageObject& object() const noexcept { return *object_; }
 
-  /// A nexus that sees this unit; from any thread.
+  /// A nexus that sees this unit; from any thread. Reservations of the object
+  /// know it from the first to the last time it is attached.
   void attach(Nexus& nexus);
   void detach(Nexus& nexus);
 
@@ -62,6 +66,7 @@ class LogicalUnit final : public object::ObjectObserver {
   }
 
   void on_object_event(object::ObjectEvent event) noexcept override;
+  void on_nexus_event(std::uint64_t nexus, object::NexusEvent event) noexcept override;
 
  private:
   std::shared_ptr<object::StorageObject> object_;

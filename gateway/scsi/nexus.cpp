@@ -9,6 +9,7 @@
 #include "gateway/scsi/counters.hpp"
 #include "gateway/scsi/lun_address.hpp"
 #include "gateway/scsi/senses.hpp"
+#include "gateway/scsi/transport_id.hpp"
 #include "gateway/scsi/unit_attention.hpp"
 #include "storage_object/base/log.hpp"
 
@@ -45,6 +46,8 @@ bool access_granted(const Command& command) {
   if (!command.has_unit()) return true;
   if ((spec.allow & kWhenOffline) == 0 && command.object().state() == catalog::LunState::offline)
     return command.refuse(kManualIntervention);
+  if (!command.object().reservations().permits(command.identity().id, spec.guard))
+    return command.refuse_conflict();
   if (spec.access == Access::write && command.write_protected())
     return command.refuse(kWriteProtected);
   return true;
@@ -77,7 +80,7 @@ void reset_answer(Task& task) {
 }  // namespace
 
 Nexus::Nexus(NexusIdentity identity, std::vector<LunMapping> units)
-    : identity_(std::move(identity)) {
+    : identity_(std::move(identity)), transport_id_(scsi::transport_id(identity_.initiator_port)) {
   for (const auto& mapping : units) by_number_.push_back(&slot_for(mapping, kNewUnit));
   std::ranges::sort(by_number_, {}, [](const Slot* slot) { return slot->mapping.number; });
 }

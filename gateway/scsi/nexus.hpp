@@ -36,6 +36,8 @@ class Nexus {
   Nexus& operator=(const Nexus&) = delete;
 
   const NexusIdentity& identity() const noexcept { return identity_; }
+  /// Of the initiator port, by which reservations know it.
+  const std::string& transport_id() const noexcept { return transport_id_; }
 
   /// Looks at the CDB: direction and length of the data, or an error. When it
   /// returns false the task is answered already (status and sense are set,
@@ -87,6 +89,7 @@ class Nexus {
   void release_unmapped(const std::vector<LunMapping>& kept);
 
   NexusIdentity identity_;
+  std::string transport_id_;
   std::atomic<Slot*> slots_ = nullptr;
   std::vector<Slot*> by_number_;  // ascending; own thread only
 };

@@ -119,7 +119,49 @@ struct UnmapCdb {  // SBC-3 5.28
 };
 static_assert(sizeof(UnmapCdb) == 10 && offsetof(UnmapCdb, list_length) == 7);
 
+struct PersistentInCdb {  // SPC-4 6.14
+  u8 opcode, action;
+  Reserved<5> reserved;
+  be16 allocation;
+  u8 control;
+};
+static_assert(sizeof(PersistentInCdb) == 10 && offsetof(PersistentInCdb, allocation) == 7);
+
+struct PersistentOutCdb {  // SPC-4 6.15
+  u8 opcode, action, scope_and_type;
+  be16 reserved;
+  be32 list_length;
+  u8 control;
+};
+static_assert(sizeof(PersistentOutCdb) == 10 && offsetof(PersistentOutCdb, list_length) == 5);
+
 // ---- Parameter lists (data-out) ----
+
+struct PersistentOutList {  // SPC-4 6.15.3
+  be64 key, service_key;
+  be32 obsolete16;
+  u8 flags, reserved21;
+  be16 obsolete22;
+};
+static_assert(sizeof(PersistentOutList) == 24 && offsetof(PersistentOutList, flags) == 20);
+inline constexpr u8 kSpecifyPorts = 0x08, kAllTargetPortsAsked = 0x04;
+inline constexpr u8 kPersistThroughPowerLoss = 0x01;  // here and in the next
+
+struct RegisterAndMoveList {  // SPC-4 6.15.4
+  be64 key, service_key;
+  u8 reserved, flags;
+  be16 relative_port;
+  be32 id_length;  ///< of the TransportID that follows
+};
+static_assert(sizeof(RegisterAndMoveList) == 24 && offsetof(RegisterAndMoveList, id_length) == 20);
+inline constexpr u8 kUnregister = 0x02;
+
+struct TransportIdHeader {  // SPC-4 7.6.4.6
+  u8 format_and_protocol, reserved;
+  be16 length;  ///< of the name that follows
+};
+static_assert(sizeof(TransportIdHeader) == 4);
+inline constexpr u8 kIscsiPort = 0x45;  ///< format 01b, an initiator port
 
 struct UnmapHeader {  // SBC-3 5.28.2
   be16 data_length, descriptors_length;
@@ -235,6 +277,42 @@ struct DefectHeader12 {  // SBC-3 5.20.2
 static_assert(sizeof(DefectHeader12) == 8);
 /// Which lists were asked for, and the format: byte 2 of the (10), 1 of the (12).
 inline constexpr u8 kDefectSelection = 0x1f;
+
+struct ReservationHeader {  // SPC-4 6.14.2
+  be32 generation, length;
+};
+static_assert(sizeof(ReservationHeader) == 8);
+
+struct ReservationDescriptor {  // SPC-4 6.14.3
+  be64 key;
+  be32 obsolete;
+  u8 reserved, scope_and_type;
+  be16 obsolete14;
+};
+static_assert(sizeof(ReservationDescriptor) == 16);
+
+struct ReservationCapabilities {  // SPC-4 6.14.4
+  be16 length;
+  u8 flags, state;
+  be16 types, reserved;
+};
+static_assert(sizeof(ReservationCapabilities) == 8);
+inline constexpr u8 kCompatibleHandling = 0x10, kSpecifyInitiatorPorts = 0x08;
+inline constexpr u8 kAllTargetPorts = 0x04, kPersistCapable = 0x01;
+inline constexpr u8 kTypeMaskValid = 0x80, kPersistActive = 0x01;
+/// WR_EX_AR, EX_AC_RO, WR_EX_RO, EX_AC, WR_EX; EX_AC_AR.
+inline constexpr std::uint16_t kEveryReservationType = 0xea01;
+
+struct FullStatusDescriptor {  // SPC-4 6.14.5
+  be64 key;
+  be32 reserved;
+  u8 flags, scope_and_type;
+  be32 reserved14;
+  be16 relative_port;
+  be32 length;  ///< of the TransportID that follows
+};
+static_assert(sizeof(FullStatusDescriptor) == 24 && offsetof(FullStatusDescriptor, length) == 20);
+inline constexpr u8 kAllTargetPortsStatus = 0x02, kHolder = 0x01;
 
 struct ReportLunsHeader {  // SPC-4 6.33
   be32 length, reserved;

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// PERSISTENT RESERVE OUT (SPC-4 6.15), RESERVE and RELEASE (SPC-2 7.20, 7.16).
+#include <algorithm>
+#include <utility>
+
+#include "gateway/scsi/handlers.hpp"
+#include "gateway/scsi/senses.hpp"
+#include "gateway/scsi/transport_id.hpp"
+#include "gateway/scsi/wire.hpp"
+
+namespace caisson::scsi {
+namespace {
+
+using object::ReservationAction;
+using object::ReservationRequest;
+using object::ReservationResult;
+using object::ReservationType;
+using Bytes = std::span<const std::byte>;
+
+/// Longest parameter list: room for every TransportID that can be registered.
+constexpr std::uint32_t kLongestList = 64 << 10;
+
+struct ActionRow {
+  std::uint8_t action;  ///< service action
+  ReservationAction means;
+  bool typed;  ///< scope and type of the CDB count
+  bool registers;
+};
+
+constexpr ActionRow kActions[] = {
+    {0x00, ReservationAction::register_key, false, true},
+    {0x01, ReservationAction::reserve, true, false},
+    {0x02, ReservationAction::release, true, false},
+    {0x03, ReservationAction::clear, false, false},
+    {0x04, ReservationAction::preempt, true, false},
+    {0x05, ReservationAction::preempt_and_abort, true, false},
+    {0x06, ReservationAction::register_and_ignore, false, true},
+    {0x07, ReservationAction::register_and_move, false, false},
+};
+
+const ActionRow& action_of(const Command& command) {
+  return *std::ranges::find(kActions, command.spec().action, &ActionRow::action);
+}
+
+struct ResultRow {
+  ReservationResult result;
+  Status status;
+  Sense sense;  ///< present() with check_condition only
+};
+
+constexpr ResultRow kResults[] = {
+    {ReservationResult::done, Status::good, {}},
+    {ReservationResult::conflict, Status::reservation_conflict, {}},
+    {ReservationResult::invalid_parameter, Status::check_condition, kInvalidParameter},
+    {ReservationResult::invalid_release, Status::check_condition, kInvalidRelease},
+    {ReservationResult::no_room, Status::check_condition, kNoRegistrationRoom},
+    {ReservationResult::not_durable, Status::check_condition, kInternalTargetFailure},
+    {ReservationResult::offline, Status::check_condition, kManualIntervention},
+};
+
+bool refuse_parameter(const Command& command, std::size_t byte) {
+  auto sense = kInvalidParameter;
+  sense.field = FieldPointer{false, static_cast<std::uint16_t>(byte), std::nullopt};
+  return command.refuse(sense);
+}
+
+/// The unit stays until the object has answered.
+void change(Command& command, ReservationRequest request) {
+  auto& slot = command.slot();
+  auto& task = command.task();
+  ++slot.in_flight;
+  command.object().change_reservations(
+      command.identity().id, std::move(request), [&slot, &task](ReservationResult result) {
+        const auto* row = std::ranges::find(kResults, result, &ResultRow::result);
+        task.status = row->status;
+        task.sense = row->sense;
+        slot.request_ended();
+        task.complete(task);
+      });
+}
+
+/// TransportIDs behind a length, `at` in the list; the list ends with them.
+bool read_initiators(const Command& command, Bytes list, std::size_t at,
+                     std::vector<std::string>& initiators) {
+  auto rest = list.subspan(at);
+  while (!rest.empty()) {
+    auto parsed = parse_transport_id(rest);
+    if (!parsed) return refuse_parameter(command, list.size() - rest.size());
+    initiators.push_back(std::move(parsed->id));
+    if (initiators.size() > object::kMaxRegistrations) return command.refuse(kNoRegistrationRoom);
+    rest = rest.subspan(parsed->length);
+  }
+  return true;
+}
+
+bool read_also(const Command& command, Bytes list, ReservationRequest& request) {
+  constexpr auto kAt = sizeof(wire::PersistentOutList);
+  if (list.size() < kAt + sizeof(be32)) return command.refuse(kParameterListLength);
+  if (load<be32>(list.subspan(kAt)) != list.size() - kAt - sizeof(be32))
+    return command.refuse(kParameterListLength);
+  return read_initiators(command, list, kAt + sizeof(be32), request.also);
+}
+
+bool read_list(const Command& command, Bytes list, ReservationRequest& request) {
+  auto layout = load<wire::PersistentOutList>(list);
+  const auto& action = action_of(command);
+  request.key = layout.key;
+  request.service_key = layout.service_key;
+  if (!action.registers)
+    return list.size() == sizeof layout || command.refuse(kParameterListLength);
+  request.aptpl = (layout.flags & wire::kPersistThroughPowerLoss) != 0;
+  request.all_ports = (layout.flags & wire::kAllTargetPortsAsked) != 0;
+  if ((layout.flags & wire::kSpecifyPorts) == 0)
+    return list.size() == sizeof layout || command.refuse(kParameterListLength);
+  if (action.means != ReservationAction::register_key)
+    return refuse_parameter(command, offsetof(wire::PersistentOutList, flags));
+  return read_also(command, list, request);
+}
+
+bool read_move(const Command& command, Bytes list, ReservationRequest& request) {
+  auto layout = load<wire::RegisterAndMoveList>(list);
+  request.key = layout.key;
+  request.service_key = layout.service_key;
+  request.unregister = (layout.flags & wire::kUnregister) != 0;
+  request.aptpl = (layout.flags & wire::kPersistThroughPowerLoss) != 0;
+  if (layout.id_length != list.size() - sizeof layout) return command.refuse(kParameterListLength);
+  if (layout.relative_port != command.identity().relative_port)  // the unit has this one only
+    return refuse_parameter(command, offsetof(wire::RegisterAndMoveList, relative_port));
+  auto parsed = parse_transport_id(list.subspan(sizeof layout));
+  if (!parsed || parsed->length != layout.id_length)
+    return refuse_parameter(command, sizeof layout);
+  request.destination = {std::move(parsed->id), layout.relative_port};
+  return true;
+}
+
+}  // namespace
+
+bool plan_persistent_out(Command& command, DataPlan& plan) {
+  auto cdb = command.cdb<wire::PersistentOutCdb>();
+  if (cdb.list_length < sizeof(wire::PersistentOutList) || cdb.list_length > kLongestList)
+    return command.refuse(kParameterListLength);
+  plan = {Direction::out, cdb.list_length};
+  if (!action_of(command).typed) return true;
+  if (cdb.scope_and_type >> 4 != 0) return command.refuse_field(2, 7);
+  return object::is_reservation_type(cdb.scope_and_type & 0xfu) || command.refuse_field(2, 3);
+}
+
+void run_persistent_out(Command& command) {
+  auto& task = command.task();
+  if (task.data_out_length < task.planned) return command.fail(kParameterListLength);
+  Bytes list = task.data_out.span().first(task.planned);
+  const auto& action = action_of(command);
+  ReservationRequest request;
+  request.action = action.means;
+  if (action.typed)
+    request.type =
+        static_cast<ReservationType>(command.cdb<wire::PersistentOutCdb>().scope_and_type & 0xfu);
+  bool valid = action.means == ReservationAction::register_and_move
+                   ? read_move(command, list, request)
+                   : read_list(command, list, request);
+  if (!valid) return command.finish();
+  change(command, std::move(request));
+}
+
+void run_reserve_unit(Command& command) {
+  change(command, {.action = ReservationAction::reserve_unit});
+}
+
+void run_release_unit(Command& command) {
+  change(command, {.action = ReservationAction::release_unit});
+}
+
+}  // namespace caisson::scsi
