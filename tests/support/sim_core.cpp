@@ -99,7 +99,8 @@ Error SimCore::write(SimNode& node, FileRequest& request, const SimVerdict& verd
 }
 
 Error SimCore::execute(SimNode& node, FileRequest& request, const SimVerdict& verdict) {
-  auto [op, offset, length] = std::tuple(request.op, request.offset, request.length);
+  const auto op = request.op;
+  const auto offset = request.offset, length = request.length;
   if (op == FileOp::sync) return sync(node, false, verdict);
   if (op == FileOp::write) return write(node, request, verdict);
   if (verdict.error && !verdict.dying) return verdict.error;
