@@ -85,6 +85,9 @@ class File {
   virtual Result<> resize(std::uint64_t size) = 0;
   /// fsync: data and every attribute.
   virtual Result<> sync_all() = 0;
+  /// Forgets cached data that counts as written back, so that reads show what the
+  /// disk holds. After a failed sync the cache may hold what never reached it.
+  virtual Result<> drop_cache() = 0;
   /// The owner lock: exclusive on one byte at offset 2^62, held until the file
   /// is closed or the process ends. EAGAIN when another holds it, EBADF when
   /// opened read-only.

@@ -30,6 +30,7 @@ class ControlFile final : public file_store::File {
   Result<file_store::FileAttributes> attributes() override { return file_->attributes(); }
   Result<> resize(std::uint64_t size) override { return file_->resize(size); }
   Result<> sync_all() override;
+  Result<> drop_cache() override { return file_->drop_cache(); }
   Result<> lock_owner() override { return file_->lock_owner(); }
 
   /// From now on syncs go through it; empty: straight to the file.

@@ -267,6 +267,9 @@ Outcome<LunView> Registry::set_online(std::string_view name, bool accept_loss) {
       return failure(Errc::offline, fmt::format("LUN '{}' has failed", name),
                      fmt::format("`caisson lun online {} --accept-loss`", name));
     if (auto cleared = clear_failure(entry); !cleared) return cleared.error();
+    // What is lost must be seen now, not when the cache happens to be emptied.
+    if (auto dropped = object->data().file()->drop_cache(); !dropped)
+      log::warning("LUN '{}': the cache is not emptied: {}", name, dropped.error().message());
     object->accept_loss();
   }
   return view_of(entry);

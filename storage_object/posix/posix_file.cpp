@@ -59,6 +59,12 @@ Result<> PosixFile::sync_all() {
   return {};
 }
 
+Result<> PosixFile::drop_cache() {
+  auto code = ::posix_fadvise(descriptor(), 0, 0, POSIX_FADV_DONTNEED);
+  if (code != 0) return Error(code, boost::system::system_category());
+  return {};
+}
+
 Result<> PosixFile::lock_owner() {
   struct flock lock {};
   lock.l_type = F_WRLCK;

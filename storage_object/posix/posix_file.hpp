@@ -29,6 +29,7 @@ class PosixFile final : public file_store::File {
   Result<file_store::FileAttributes> attributes() override;
   Result<> resize(std::uint64_t size) override;
   Result<> sync_all() override;
+  Result<> drop_cache() override;
   /// EBADF on a file opened read-only.
   Result<> lock_owner() override;
 

@@ -114,6 +114,12 @@ Result<> SimFile::sync_all() {
   return {};
 }
 
+Result<> SimFile::drop_cache() {
+  auto lock = core_->lock();
+  node_->data.drop_clean();
+  return {};
+}
+
 Result<> SimFile::lock_owner() {
   auto lock = core_->lock();
   auto verdict = core_->enter_blocking(lock, SimOp::lock);

@@ -17,6 +17,7 @@ class SimFile final : public file_store::File {
   Result<file_store::FileAttributes> attributes() override;
   Result<> resize(std::uint64_t size) override;
   Result<> sync_all() override;
+  Result<> drop_cache() override;
   Result<> lock_owner() override;
 
   const std::shared_ptr<SimCore>& core() const noexcept { return core_; }

@@ -84,6 +84,16 @@ void SimData::commit(std::size_t count) {
   changes_.erase(changes_.begin(), changes_.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
+void SimData::drop_clean() {
+  live_ = durable_;
+  for (const auto& change : changes_) {
+    if (is_data(change))
+      apply(live_, change);
+    else
+      live_.truncate(change.offset);
+  }
+}
+
 void SimData::sync_data() { commit(last_data()); }
 void SimData::sync_all() { commit(changes_.size()); }
 

@@ -47,6 +47,9 @@ class SimData {
   /// The same for the write just made.
   void lose_last_write();
 
+  /// What counts as clean is read from the disk again: lost data shows.
+  void drop_clean();
+
   /// What a machine finds after the power came back.
   SimData after_cut(SimRandom& random, const CutPolicy& policy) const;
 

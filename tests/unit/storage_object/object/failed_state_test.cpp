@@ -72,6 +72,17 @@ TEST_F(FailedStateTest, LastsOverRestartsUntilTheLossIsAccepted) {
   EXPECT_EQ(flush(*machine_->object("db")), Error());
 }
 
+TEST_F(FailedStateTest, AcceptingTheLossShowsWhatWasLost) {
+  auto object = machine_->make("db", kMiB);
+  ASSERT_EQ(write(*object, 0, filled(512, 7)), Error());
+  ASSERT_EQ(flush(*object), Error());
+  fail_a_flush(*object);
+  auto data = filled(512, 0);
+  ASSERT_TRUE(machine_->registry().set_online("db", true));
+  EXPECT_EQ(read(*machine_->object("db"), 0, data), Error());
+  EXPECT_EQ(data, filled(512, 7));
+}
+
 TEST_F(FailedStateTest, IsNotForgottenByTakingTheLunOffline) {
   fail_a_flush(*machine_->make("db", kMiB));
   ASSERT_TRUE(machine_->registry().set_offline("db"));
