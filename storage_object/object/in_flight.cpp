@@ -27,18 +27,6 @@ InFlight::Shard::Shard() {
 
 InFlight::~InFlight() { assert(held_.first == nullptr && waiting_.first == nullptr); }
 
-void InFlight::List::push(InFlightEntry& entry) {
-  entry.prev = last;
-  entry.next = nullptr;
-  (last ? last->next : first) = &entry;
-  last = &entry;
-}
-
-void InFlight::List::remove(InFlightEntry& entry) {
-  (entry.prev ? entry.prev->next : first) = entry.next;
-  (entry.next ? entry.next->prev : last) = entry.prev;
-}
-
 bool InFlight::enter(InFlightEntry& entry) {
   assert(entry.end <= kWholeEnd);
   if (!exclusive(entry.hold) && enter_fast(entry)) return true;

@@ -12,6 +12,7 @@
 #include <mutex>
 
 #include "storage_object/base/executor.hpp"
+#include "storage_object/base/linked_list.hpp"
 #include "storage_object/object/per_thread.hpp"
 
 namespace caisson::object {
@@ -75,12 +76,6 @@ class InFlight {
     std::array<std::uint16_t, kFastSlots> free;  // the owning thread's
     std::uint16_t free_count = kFastSlots;
   };
-  struct List {
-    InFlightEntry* first = nullptr;
-    InFlightEntry* last = nullptr;
-    void push(InFlightEntry& entry);
-    void remove(InFlightEntry& entry);
-  };
 
   bool enter_fast(InFlightEntry& entry);
   bool enter_slow(InFlightEntry& entry);
@@ -95,8 +90,8 @@ class InFlight {
   PerThread<Shard> shards_;
   std::atomic<std::uint32_t> announced_{0};  // exclusive entries waiting or held
   mutable std::mutex mutex_;                 // guards the lists
-  List held_;                                // entered while something was announced
-  List waiting_;
+  LinkedList<InFlightEntry> held_;           // entered while something was announced
+  LinkedList<InFlightEntry> waiting_;
 };
 
 }  // namespace caisson::object

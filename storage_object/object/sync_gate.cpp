@@ -5,18 +5,6 @@
 
 namespace caisson::object {
 
-void SyncGate::List::push(Ticket& ticket) {
-  ticket.prev = last;
-  ticket.next = nullptr;
-  (last ? last->next : first) = &ticket;
-  last = &ticket;
-}
-
-void SyncGate::List::remove(Ticket& ticket) {
-  (ticket.prev ? ticket.prev->next : first) = ticket.next;
-  (ticket.next ? ticket.next->prev : last) = ticket.prev;
-}
-
 void SyncGate::begin(Ticket& ticket) {
   std::lock_guard lock(mutex_);
   ticket.number = ++last_number_;

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <mutex>
 
+#include "storage_object/base/linked_list.hpp"
+
 namespace caisson::object {
 
 class SyncGate {
@@ -37,19 +39,13 @@ class SyncGate {
   void spoil();
 
  private:
-  struct List {
-    Ticket* first = nullptr;
-    Ticket* last = nullptr;
-    void push(Ticket& ticket);
-    void remove(Ticket& ticket);
-  };
   Ticket* take_released();
 
   std::mutex mutex_;
   std::uint64_t last_number_ = 0;
   bool spoiled_ = false;
-  List running_;  // by number
-  List waiting_;  // done; `number` is then the last that ran beside it
+  LinkedList<Ticket> running_;  // by number
+  LinkedList<Ticket> waiting_;  // done; `number` is then the last that ran beside it
 };
 
 }  // namespace caisson::object
