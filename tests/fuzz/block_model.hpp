@@ -26,7 +26,9 @@ class BlockModel {
       return;
     }
     if (task.status == scsi::Status::good) apply(task, planned);
-    require(bytes_ == medium_, "the medium holds what was written and nothing else");
+    require(bytes_.size() == medium_.size() &&
+                std::memcmp(bytes_.data(), medium_.data(), bytes_.size()) == 0,
+            "the medium holds what was written and nothing else");
   }
 
  private:
@@ -95,8 +97,7 @@ class BlockModel {
     if (range.length == 0 && range.offset <= bytes_.size())
       range.length = bytes_.size() - range.offset;
     auto to = at(range);
-    for (std::size_t i = 0; i < to.size(); ++i)
-      to[i] = planned == 0 ? std::byte{0} : task.data_out.data()[i % block_];
+    repeat(planned == 0 ? std::span<const std::byte>{} : task.data_out.span().first(block_), to);
   }
 
   /// The medium in memory reads as zeros where it was unmapped.

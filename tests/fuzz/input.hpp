@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <span>
 #include <string_view>
 
@@ -59,6 +60,19 @@ class Input {
 
 inline std::string_view as_text(std::span<const std::byte> bytes) noexcept {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// Fills `to` with the pattern over and over, with zeros if there is none.
+inline void repeat(std::span<const std::byte> pattern, std::span<std::byte> to) noexcept {
+  if (to.empty()) return;
+  std::memset(to.data(), 0, to.size());
+  auto done = std::min(pattern.size(), to.size());
+  if (done == 0) return;
+  std::memcpy(to.data(), pattern.data(), done);
+  for (std::size_t n = 0; done < to.size(); done += n) {
+    n = std::min(done, to.size() - done);
+    std::memcpy(to.data() + done, to.data(), n);
+  }
 }
 
 /// Lengths of the pieces in which a stream arrives: deterministic from a seed,

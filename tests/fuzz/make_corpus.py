@@ -165,6 +165,14 @@ def scsi_command():
     scsi("read-only", 4, ATTENTION, (0, cdb16(WRITE, 0, 1), b"a"), (0, cdb6(0x1A, 0, 0x3F, 0, 255), b""))
     scsi("short", 0, ATTENTION, (4, cdb16(WRITE, 0, 2), b"h"), (4, cdb16(WRITE, 0, 1), b"h"),
          (12, cdb16(SAME, 0, 1), b"h"))
+    for action in range(8):
+        how = struct.pack(">QQIBBH", 0, 9, 0, 0, 0, 0)
+        later = struct.pack(">QQIBBH", 9, 8, 0, 1, 0, 0)
+        out = [cdb6(0x5F, code, 5) for code in (0, 1, action)]
+        out = [cdb[:5] + struct.pack(">I", 24) + cdb[9:] for cdb in out]
+        scsi(f"reserve-{action}", 0, ATTENTION, (0, out[0], how), (0, out[1], later), (1, TEST, b""),
+             (1, cdb16(WRITE, 0, 1), b"w"), (1, out[0], how), (1, out[2], later), (0, TEST, b""),
+             *[(0, cdb6(0x5E, code, 0, 0, 0, 0, 0, 1, 0), b"") for code in range(4)])
     for page in (0x00, 0x80, 0x83, 0x86, 0xB0, 0xB1, 0xB2):
         scsi(f"vpd-{page:02x}", 0, (0, cdb6(0x12, 1, page, 0, 255), b""))
     scsi("no-lun", 0, (64, cdb6(0x12, 0, 0, 0, 96), b""), (64, TEST, b""), (64, cdb6(3, 0, 0, 0, 252), b""))

@@ -61,7 +61,7 @@ class Run {
   void run(fuzz::Input input) {
     for (std::size_t i = 0; i < kMaxCommands && !input.empty(); ++i) command(input);
     object_->release();
-    for (auto& x : exchanges_) check_end(x);
+    for (const auto& x : exchanges_) check_end(x);
   }
 
  private:
@@ -98,9 +98,9 @@ class Run {
     if ((how & kFault) != 0) break_something(data);
     auto changed = start(x, how, data);
     if ((how & kHold) != 0) return;
-    auto several = object_->release() > 1 || changed;
-    check_end(x);
-    model_.after(x.task, x.plan.length, several || faulty_);
+    object_->release();
+    for (const auto& ended : exchanges_) check_end(ended);
+    model_.after(x.task, x.plan.length, exchanges_.size() > 1 || changed || faulty_);
     exchanges_.clear();
   }
 
@@ -125,9 +125,7 @@ class Run {
     auto length = halved ? x.plan.length / 2 : x.plan.length;
     x.task.data_out = Buffer(std::max<std::uint64_t>(x.plan.length, 1));
     x.task.data_out_length = length;
-    auto room = x.task.data_out.span();
-    for (std::size_t i = 0; i < room.size(); ++i)
-      room[i] = data.empty() ? std::byte{0} : data[i % data.size()];
+    fuzz::repeat(data, x.task.data_out.span());
   }
 
   void break_something(std::span<const std::byte> data) {
