@@ -30,8 +30,8 @@ bool names_a_port(std::string_view name) {
 
 std::string transport_id(std::string_view initiator_port) {
   auto length = padded(initiator_port.size() + 1);
-  auto header =
-      bytes_of(wire::TransportIdHeader{wire::kIscsiPort, 0, static_cast<std::uint16_t>(length)});
+  const wire::TransportIdHeader fields{wire::kIscsiPort, 0, static_cast<std::uint16_t>(length)};
+  auto header = bytes_of(fields);
   std::string id(reinterpret_cast<const char*>(header.data()), header.size());
   std::ranges::transform(initiator_port, std::back_inserter(id), lower);
   id.resize(header.size() + length);
