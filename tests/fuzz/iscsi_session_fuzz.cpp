@@ -104,8 +104,9 @@ class Initiator {
 
   bool is(Way way) const noexcept { return (way_ & way) != 0; }
   std::size_t digest(Way way) const noexcept { return is(way) ? kDigestLength : 0; }
-  /// Commands sent by tag; none are counted in a raw stream.
-  std::map<std::uint32_t, std::size_t> commands;
+  /// True if the target sees the PDUs that were counted.
+  bool in_step() const noexcept { return in_step_ && !is(kRaw); }
+  std::map<std::uint32_t, std::size_t> commands;  ///< sent, by tag
 
  private:
   void record(Bytes& out, fuzz::Input& input) {
@@ -124,6 +125,8 @@ class Initiator {
     Bytes head, body;
     append(head, bytes_of(bhs));
     append(head, input.take(std::size_t{bhs.total_ahs_length} * 4));
+    in_step_ &= bhs.data_segment_length == data.size() &&
+                head.size() == kBhsLength + std::size_t{bhs.total_ahs_length} * 4;
     if (is(kHeaderDigest)) append(head, bytes_of(le32(crc32c(head))));
     append(body, data);
     body.resize(padded(static_cast<std::uint32_t>(body.size())));
@@ -135,6 +138,7 @@ class Initiator {
 
   std::uint8_t way_;
   std::uint32_t cmd_sn_ = 1;
+  bool in_step_ = true;
 };
 
 /// A non-blocking socket whose every wait is limited.
@@ -248,7 +252,7 @@ void check_answers(std::span<const std::byte> stream, Initiator& initiator) {
     require(!any_status || serial_less(last_stat_sn, stat_sn), "StatSN rises");
     last_stat_sn = stat_sn;
     any_status = true;
-    if (!initiator.is(kRaw))
+    if (initiator.in_step())
       require(initiator.commands[bhs.initiator_task_tag]-- != 0, "no command is answered twice");
   }
 }
