@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage_object/base/buffer.hpp"
 
+#include <sanitizer/asan_interface.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -59,11 +61,17 @@ Buffer::Buffer(std::size_t size) : size_(size) {
   if (data_ == nullptr)
     data_ = static_cast<std::byte*>(std::aligned_alloc(kBufferAlignment, capacity_));
   if (data_ == nullptr) throw std::bad_alloc();
+  // Under AddressSanitizer the pool hides no overrun and no use after free.
+  ASAN_UNPOISON_MEMORY_REGION(data_, size_);
+  ASAN_POISON_MEMORY_REGION(data_ + size_, capacity_ - size_);
 }
 
 Buffer::~Buffer() {
   if (data_ == nullptr) return;
-  if (capacity_ > kLargestPooled || !pool().give(data_, capacity_)) std::free(data_);
+  ASAN_POISON_MEMORY_REGION(data_, capacity_);
+  if (capacity_ <= kLargestPooled && pool().give(data_, capacity_)) return;
+  ASAN_UNPOISON_MEMORY_REGION(data_, capacity_);
+  std::free(data_);
 }
 
 std::uint64_t total_length(std::span<const IoVec> vectors) noexcept {
