@@ -94,6 +94,8 @@ bool each_page(const Command& command, Bytes list, std::size_t at, Visit visit) 
 }  // namespace
 
 bool plan_mode_select(Command& command, DataPlan& plan) {
+  // The pages are the unit's, so of all who see it: not for a host that may only read.
+  if (command.mapping().read_only) return command.refuse(kWriteProtected);
   auto length = command.spec().length == 6
                     ? std::uint16_t{command.cdb<wire::ModeSelect6Cdb>().list_length}
                     : std::uint16_t{command.cdb<wire::Cdb10>().length};

@@ -94,6 +94,7 @@ bool Nexus::prepare(Task& task, DataPlan& plan) {
   reset_answer(task);
   plan = {};
   auto* slot = find(task.lun);
+  task.mapping = slot == nullptr ? 0 : slot->serial;
   Command command(*this, task, slot);
   task.descriptor_sense = slot != nullptr && slot->mapping.unit->descriptor_sense();
   auto accepted = [&] {
@@ -112,8 +113,8 @@ bool Nexus::prepare(Task& task, DataPlan& plan) {
 void Nexus::execute(Task& task) {
   auto* slot = find(task.lun);
   Command command(*this, task, slot);
-  if (slot == nullptr && (task.command->allow & kWithoutUnit) == 0)
-    return command.fail(kNoSuchLun);  // unmapped since prepare()
+  // Unmapped, or given to another unit, since prepare() checked it.
+  if ((slot == nullptr ? 0 : slot->serial) != task.mapping) return command.fail(kNoSuchLun);
   count_started(task);
   task.command->run(command);
 }
@@ -174,6 +175,7 @@ Nexus::Slot& Nexus::slot_for(const LunMapping& mapping, std::uint32_t attentions
   auto fresh = slot == nullptr;
   if (fresh) slot = new Slot;
   slot->mapping = mapping;
+  slot->serial = ++last_serial_;
   slot->attentions.store(attentions, std::memory_order_relaxed);
   slot->unit.store(mapping.unit.get(), std::memory_order_release);
   if (fresh) {

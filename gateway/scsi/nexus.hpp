@@ -75,6 +75,7 @@ class Nexus {
     // The nexus' own thread only. The unit stays until the last request on it
     // has ended, without a shared count touched per command.
     LunMapping mapping;
+    std::uint64_t serial = 0;  ///< of the mapping: a number given to another unit has another
     std::uint32_t in_flight = 0;
 
     bool idle() const noexcept { return in_flight == 0; }
@@ -92,6 +93,7 @@ class Nexus {
   std::string transport_id_;
   std::atomic<Slot*> slots_ = nullptr;
   std::vector<Slot*> by_number_;  // ascending; own thread only
+  std::uint64_t last_serial_ = 0;  // own thread only
 };
 
 /// Every nexus of this process, for `session list|drop` and for changes of

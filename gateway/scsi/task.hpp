@@ -76,6 +76,7 @@ struct Task {
 
   // The termination's own between prepare() and `complete`: what the CDB said.
   const CommandSpec* command = nullptr;
+  std::uint64_t mapping = 0;  ///< which mapping of the LUN number was checked; 0: none
   std::uint64_t lba = 0;
   std::uint64_t blocks = 0;
   std::uint64_t planned = 0;  ///< bytes of the plan

@@ -148,6 +148,27 @@ TEST_F(AttentionTest, RemapIsHeardByWhatStaysAndWhatComes) {
   EXPECT_EQ(nexus_->pending(1), bit(UnitAttention::reported_luns_changed));
 }
 
+TEST_F(AttentionTest, NumberGivenToAnotherUnitEndsWhatWasMeantForTheFirst) {
+  auto disk = std::make_shared<tests::MemoryObject>();
+  auto other = std::make_shared<LogicalUnit>(disk);
+  Exchange x;
+  std::ranges::copy(hex("2A 00 00000000 00 0001 00"), x.task.cdb.begin());
+  x.task.cdb_length = 16;
+  x.task.owner = &x;
+  x.task.complete = [](Task& task) noexcept {
+    ++static_cast<Exchange*>(task.owner)->completions;
+  };
+  clear(*nexus_, 0);
+  ASSERT_TRUE(nexus_->prepare(x.task, x.plan));
+  nexus_->remap({{0, other}, {1, unit_}});
+  x.task.data_out = Buffer(512);
+  std::ranges::fill(x.task.data_out.span(), std::byte{0x5a});
+  x.task.data_out_length = 512;
+  nexus_->execute(x.task);
+  expect_sense(x, kNoSuchLun);
+  EXPECT_EQ(disk->accounting().writes, 0u);
+}
+
 TEST_F(AttentionTest, ReportLunsEndsTheNewsOfChangedLuns) {
   nexus_->remap({{0, unit_}});
   run("A0 00 00 000000 00000100 00 00");
