@@ -99,6 +99,7 @@ Outcome<> Application::open_objects() {
   options.oui = config_.oui;
   options.failure_marks = config_.run_directory;
   options.import_directories = config_.import_directories;
+  options.protected_directories = {config_.state_directory, config_.run_directory};
   registry_ = object::ObjectRegistry::make(std::move(options));
   directory_->bind(*registry_);
   if (auto started = registry_->start(*directory_); !started) return started;

@@ -88,6 +88,8 @@ struct RegistryOptions {
   std::string failure_marks;
   std::chrono::seconds lock_wait{30};  ///< how long a restart waits for the owner lock
   std::vector<std::string> import_directories;
+  /// Directories of the gateway itself: no store may be, hold or lie in one of them.
+  std::vector<std::string> protected_directories;
   /// Puts decorators (throttle, fault) over the data of one LUN; empty: none.
   std::function<std::unique_ptr<block::BlockDevice>(std::unique_ptr<block::BlockDevice> below,
                                                     const catalog::LunRecord&)>
@@ -118,6 +120,8 @@ class ObjectRegistry {
   /// Flushes and closes everything; records a clean shutdown.
   virtual Outcome<> stop() = 0;
 
+  /// Errc::invalid_argument if it and another store or a protected directory lie
+  /// in one another (by canonical paths); such a store of the catalog is offline.
   virtual Outcome<> add_store(const catalog::StoreRecord& record) = 0;
   virtual Outcome<> remove_store(std::string_view name) = 0;  // in_use while LUNs live there
   virtual std::vector<catalog::StoreRecord> stores() = 0;

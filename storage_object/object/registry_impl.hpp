@@ -96,6 +96,10 @@ class Registry final : public ObjectRegistry {
   /// A new entry under `row.name`, visible as being created. already_exists.
   Outcome<Locked> reserve(const catalog::LunRecord& row);
 
+  // Stores (registry_stores.cpp).
+  Outcome<> check_place(const catalog::StoreRecord& record);
+  Outcome<std::unique_ptr<file_store::Store>> open_in_place(const catalog::StoreRecord& record);
+
   // Serving (registry_serve.cpp).
   /// Opens the container and serves it; what a crash interrupted is finished.
   Outcome<> bring_up(const EntryPtr& entry);
@@ -147,6 +151,7 @@ class Registry final : public ObjectRegistry {
   const RegistryOptions options_;
   RegistryObserver* observer_ = nullptr;
   std::unique_ptr<FailureMarks> marks_;
+  std::mutex place_mutex_;   // one change of the stores at a time: each looks where the others lie
   std::mutex rename_mutex_;  // one rename at a time: its intent is one setting
 
   mutable std::mutex mutex_;  // guards the lists below and what Entry says

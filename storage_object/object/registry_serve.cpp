@@ -75,7 +75,7 @@ Outcome<> Registry::start(RegistryObserver& observer) {
 
   for (auto& record : *stores) {
     StoreEntry entry{.record = record};
-    auto opened = options_.open_store(record);
+    auto opened = open_in_place(record);
     if (opened)
       entry.store = std::move(*opened);
     else

@@ -4,10 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <thread>
 
 #include "storage_object/base/errc.hpp"
 #include "storage_object/format/trailer.hpp"
+#include "tests/support/temp_dir.hpp"
 #include "tests/unit/storage_object/object/machine.hpp"
 
 namespace caisson::tests {
@@ -375,6 +377,42 @@ TEST_F(RegistryTest, ADryRunOfAnImportChangesNothing) {
   EXPECT_EQ(lun->record.capacity, 5120u);
   EXPECT_EQ(disk_.operations(), operations);
   EXPECT_FALSE(registry().find("disk"));
+}
+
+TEST_F(RegistryTest, AStoreLiesInNothingElseAndNothingLiesInIt) {
+  TempDir dir;
+  auto path = [&](const char* name) { return dir.path() / name; };
+  for (auto name : {"state/deep", "a/inside", "beside"})
+    std::filesystem::create_directories(path(name));
+  std::filesystem::create_directory_symlink(path("state"), path("link"));
+  machine_.reset();
+  machine_ = std::make_unique<Machine>(disk_, nullptr, [&](object::RegistryOptions& options) {
+    options.protected_directories = {path("state")};
+  });
+  ASSERT_TRUE(registry().add_store({.name = "a", .location = path("a")}));
+  for (auto name : {"state", "state/", "state/deep", "state/absent", "link", "link/deep", "", "a",
+                    "a/inside", "a/../a/inside", "beside/../state"}) {
+    auto added = registry().add_store({.name = "b", .location = path(name)});
+    ASSERT_FALSE(added) << name;
+    EXPECT_EQ(added.error().code, Errc::invalid_argument);
+    EXPECT_THAT(added.error().message, HasSubstr("lie in one another"));
+    EXPECT_FALSE(registry().store("b"));
+  }
+  EXPECT_TRUE(registry().add_store({.name = "b", .location = path("beside")}));
+}
+
+TEST_F(RegistryTest, AStoreOfTheCatalogThatMayNotLieThereIsOfflineAlone) {
+  machine_->make("db", kMiB);
+  ASSERT_TRUE(registry().add_store({.name = "shared", .location = "/elsewhere/state"}));
+  ASSERT_TRUE(registry().create({.name = "lost", .store = "shared", .capacity = kMiB}));
+  machine_.reset();
+  machine_ = std::make_unique<Machine>(disk_, nullptr, [&](object::RegistryOptions& options) {
+    options.protected_directories = {"/elsewhere"};
+  });
+  ASSERT_FALSE(machine_->failure()) << machine_->failure()->message;
+  EXPECT_TRUE(machine_->object("db"));
+  EXPECT_FALSE(registry().store("shared"));
+  EXPECT_THAT(registry().find("lost")->reason, HasSubstr("lie in one another"));
 }
 
 TEST_F(RegistryTest, RebuildRestoresWhatTrailersSayAndProposesGrants) {
