@@ -19,6 +19,9 @@ inline constexpr std::uint64_t kMaxWriteSame = std::uint64_t{16} << 20;
 inline constexpr std::uint32_t kMaxUnmapBlocks = std::uint32_t{1} << 20;
 inline constexpr std::uint32_t kMaxUnmapDescriptors = 256;
 
+/// Most blocks COMPARE AND WRITE takes, VPD B0.
+inline constexpr std::uint8_t kMaxCompareAndWrite = 128;
+
 /// By the length of the row. In a 6-byte CDB 0 blocks means 256.
 Extent decode_extent(const Command& command) noexcept;
 

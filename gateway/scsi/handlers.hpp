@@ -64,6 +64,10 @@ void run_persistent_out(Command& command);
 void run_reserve_unit(Command& command);
 void run_release_unit(Command& command);
 
+void run_or_write(Command& command);
+bool plan_compare_and_write(Command& command, DataPlan& plan);
+void run_compare_and_write(Command& command);
+
 bool plan_synchronize_cache(Command& command, DataPlan& plan);
 void run_synchronize_cache(Command& command);
 bool plan_prefetch(Command& command, DataPlan& plan);

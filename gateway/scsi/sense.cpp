@@ -104,6 +104,7 @@ constexpr SenseRow kSense[] = {
     {conflict, Status::reservation_conflict, {}},
     {busy, Status::busy, {}},
     {aborted, Status::check_condition, {SenseKey::aborted_command, 0x00, 0x06}},
+    {miscompare, Status::check_condition, {SenseKey::miscompare, 0x1d, 0x00}},
     {unsupported, Status::check_condition, {SenseKey::illegal_request, 0x24, 0x00}},
 };
 

@@ -111,6 +111,7 @@ void write_block_limits(const Command& command, Reply& reply) {
   };
   wire::BlockLimits page{};
   page.transfer_granularity = static_cast<std::uint16_t>(blocks(geometry.physical_block));
+  page.max_compare_and_write = kMaxCompareAndWrite;
   page.max_transfer = blocks(kMaxTransfer);
   page.optimal_transfer = blocks(kOptimalTransfer);
   if (features.unmap) {

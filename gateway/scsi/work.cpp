@@ -29,10 +29,12 @@ void end_with(Work& work, const Error& error) {
   if (error.category() != block::block_category())
     log::warning("LUN {}: a request failed with {}", work.unit->object().identity()->name,
                  error.message());
+  auto mismatch = work.request.mismatch;
   auto* task = release(work);
   if (task == nullptr) return;
   task->status = row.status;
   task->sense = row.sense;
+  if (error == block::BlockErrc::miscompare) task->sense.information = mismatch;
   task->data_in_length = 0;
   task->complete(*task);
 }

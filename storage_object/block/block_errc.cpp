@@ -20,6 +20,7 @@ constexpr std::array kMessages = {
     "reservation conflict",
     "busy",
     "aborted",
+    "not what was expected there",
     "not supported",
 };
 

@@ -21,6 +21,7 @@ enum class BlockErrc {
   conflict,          ///< a reservation of another nexus forbids it
   busy,              ///< try again
   aborted,           ///< taken back before it took effect
+  miscompare,        ///< what should be there is not; nothing was written
   unsupported,       ///< features() does not claim it
 };
 

@@ -20,6 +20,15 @@ enum class IoOp : std::uint8_t {
   status,        ///< fills `status` with the allocation of the range
 };
 
+/// How a write goes together with what is there. Only a storage object knows
+/// others than `replace`; no write comes between its reading and its writing.
+enum class Combine : std::uint8_t {
+  replace,
+  set_bits,          ///< every bit that is set in either
+  replace_if_equal,  ///< `buffers` hold twice `length`: what must be there, and
+                     ///< what comes in its place; else BlockErrc::miscompare
+};
+
 /// True for operations that change what a read returns.
 constexpr bool changes_data(IoOp op) noexcept {
   return op == IoOp::write || op == IoOp::unmap || op == IoOp::write_zeroes;
@@ -52,11 +61,13 @@ struct IoRequest {
   IoOp op = IoOp::read;
   bool fua = false;
   bool may_unmap = false;
-  std::uint64_t offset = 0;        ///< bytes
-  std::uint64_t length = 0;        ///< bytes; equals the buffers' sum for read and write
-  std::span<const IoVec> buffers;  ///< alive until completion
-  std::span<StatusExtent> status;  ///< in: room; ascending, gapless from `offset`
-  std::size_t status_count = 0;    ///< out: extents filled (may end early when room does)
+  Combine combine = Combine::replace;  ///< of a write
+  std::uint64_t offset = 0;            ///< bytes
+  std::uint64_t length = 0;            ///< bytes; equals the buffers' sum for read and write
+  std::span<const IoVec> buffers;      ///< alive until completion
+  std::span<StatusExtent> status;      ///< in: room; ascending, gapless from `offset`
+  std::size_t status_count = 0;        ///< out: extents filled (may end early when room does)
+  std::uint64_t mismatch = 0;          ///< out, with miscompare: the first byte that differs
   IoContext context;
   Error error;  ///< out: BlockErrc on failure
   Completion complete = nullptr;

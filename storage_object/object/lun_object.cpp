@@ -9,6 +9,7 @@
 namespace caisson::object {
 
 using block::BlockErrc;
+using block::Combine;
 using block::IoOp;
 using block::IoRequest;
 using catalog::CacheMode;
@@ -25,6 +26,8 @@ struct ObjectOp {
   Error result;
   bool durable = false;
   bool lost = false;  // the verdict
+  Buffer combined;    // of a write that depends on what is there
+  IoVec combined_vector{};
   ObjectOp* next = nullptr;
 
   /// Goes on on the thread that submitted; at once where it was none of ours.
@@ -37,6 +40,32 @@ struct ObjectOp {
 namespace {
 
 using Pool = PerThreadPool<ObjectOp>;
+
+bool combines(const IoRequest& request) {
+  return request.op == IoOp::write && request.combine != Combine::replace;
+}
+
+/// Sets the bits of `from`.
+void set_bits(std::span<std::byte> there, std::span<const IoVec> from) {
+  Buffer more(there.size());
+  gather(more.span(), from, 0);
+  for (std::size_t i = 0; i < there.size(); ++i) there[i] |= more.data()[i];
+}
+
+/// Replaces what equals the first half of `from` by the second. Else false, and
+/// where it differs.
+bool replace_if_equal(std::span<std::byte> there, std::span<const IoVec> from,
+                      std::uint64_t& mismatch) {
+  Buffer expected(there.size());
+  gather(expected.span(), from, 0);
+  auto differs = std::ranges::mismatch(there, expected.span());
+  if (differs.in1 != there.end()) {
+    mismatch = static_cast<std::uint64_t>(differs.in1 - there.begin());
+    return false;
+  }
+  gather(there, from, there.size());
+  return true;
+}
 
 /// What unknown durability looks like from above: any error of a flush, and of
 /// a durable change all but a full store and what never reached the file.
@@ -55,7 +84,9 @@ bool unaligned(const IoRequest& request, std::uint64_t unit) {
 
 /// The range a request keeps in flight, and how.
 void set_range(InFlightEntry& range, const IoRequest& request, std::uint32_t unit) {
-  range.hold = changes_data(request.op) ? Hold::write : Hold::read;
+  range.hold = combines(request)          ? Hold::rewrite
+               : changes_data(request.op) ? Hold::write
+                                          : Hold::read;
   if (request.op == IoOp::flush) {
     range.begin = kFlushRange;
     range.end = kWholeEnd;
@@ -168,7 +199,47 @@ void LunObject::hand_down(ObjectOp& op) {
     in_flight_.leave(op.range);
     return finish(op, {});
   }
+  if (combines(request)) return read_first(op);
   op.child = request;
+  submit_child(op);
+}
+
+/// The range is held against other writes, so that what is read stays.
+void LunObject::read_first(ObjectOp& op) {
+  op.combined = Buffer(op.parent->length);
+  op.combined_vector = {op.combined.data(), op.parent->length};
+  op.child = *op.parent;
+  op.child.op = IoOp::read;
+  op.child.combine = Combine::replace;
+  op.child.buffers = {&op.combined_vector, 1};
+  op.child.fua = false;
+  op.child.owner = &op;
+  op.child.complete = on_read_first;
+  stack_->submit(op.child);
+}
+
+void LunObject::on_read_first(IoRequest& child) noexcept {
+  auto& op = *static_cast<ObjectOp*>(child.owner);
+  auto& self = *op.object;
+  auto& request = *op.parent;
+  Error error = child.error;
+  auto there = op.combined.span().first(request.length);
+  if (!error && request.combine == Combine::set_bits) set_bits(there, request.buffers);
+  if (!error && request.combine == Combine::replace_if_equal &&
+      !replace_if_equal(there, request.buffers, request.mismatch))
+    error = BlockErrc::miscompare;
+  if (error) {
+    self.in_flight_.leave(op.range);
+    return self.finish(op, error);
+  }
+  op.child.op = IoOp::write;
+  op.child.fua = request.fua;
+  self.submit_child(op);
+}
+
+void LunObject::submit_child(ObjectOp& op) {
+  const auto& request = *op.parent;
+  bool through = mode_.load(std::memory_order_relaxed) == CacheMode::writethrough;
   op.child.owner = &op;
   op.child.complete = on_child;
   if (changes_data(request.op)) op.child.fua = request.fua || through;
@@ -300,6 +371,7 @@ void LunObject::finish(ObjectOp& op, Error error) {
     case IoOp::unmap: add(own.unmaps, 1); break;
     case IoOp::status: break;
   }
+  op.combined = Buffer();
   Pool::release(&op);
   request.finish(error);
 }

@@ -111,6 +111,9 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   void start(ObjectOp& op);
   Error refuse(const block::IoRequest& request) const;
   void hand_down(ObjectOp& op);
+  void read_first(ObjectOp& op);
+  void submit_child(ObjectOp& op);
+  static void on_read_first(block::IoRequest& child) noexcept;
   static void on_child(block::IoRequest& child) noexcept;
   void answer_failed(ObjectOp& op);
   bool begin_recording();  // under failure_mutex_; true for the first

@@ -68,7 +68,9 @@ Error MemoryObject::check(const block::IoRequest& request) const {
   if (changes_data(request.op) && (request.context.read_only || setup_.features.read_only))
     return BlockErrc::write_protected;
   auto data = request.op == IoOp::read || request.op == IoOp::write;
-  if (data && total_length(request.buffers) != request.length) return BlockErrc::misaligned;
+  auto copies = request.combine == block::Combine::replace_if_equal ? 2u : 1u;
+  if (data && total_length(request.buffers) != request.length * copies)
+    return BlockErrc::misaligned;
   return {};
 }
 
@@ -79,7 +81,7 @@ Error MemoryObject::perform(block::IoRequest& request) {
   switch (request.op) {
     case IoOp::read: scatter(request.buffers, 0, range); break;
     case IoOp::write:
-      gather(range, request.buffers, 0);
+      if (auto error = store(request, range)) return error;
       mark(request.offset, request.length, true);
       break;
     case IoOp::unmap:
@@ -89,6 +91,24 @@ Error MemoryObject::perform(block::IoRequest& request) {
       break;
     case IoOp::status: report(request); break;
     case IoOp::flush: break;
+  }
+  return {};
+}
+
+Error MemoryObject::store(block::IoRequest& request, std::span<std::byte> range) {
+  std::vector<std::byte> data(total_length(request.buffers));
+  gather(data, request.buffers, 0);
+  switch (request.combine) {
+    case block::Combine::replace: std::ranges::copy(data, range.begin()); break;
+    case block::Combine::set_bits:
+      for (std::size_t i = 0; i < range.size(); ++i) range[i] |= data[i];
+      break;
+    case block::Combine::replace_if_equal: {
+      auto differs = std::ranges::mismatch(range, std::span(data).first(range.size()));
+      request.mismatch = static_cast<std::uint64_t>(differs.in1 - range.begin());
+      if (differs.in1 != range.end()) return BlockErrc::miscompare;
+      std::ranges::copy(std::span(data).last(range.size()), range.begin());
+    }
   }
   return {};
 }

@@ -74,6 +74,7 @@ class MemoryObject final : public object::StorageObject {
 
  private:
   Error perform(block::IoRequest& request);
+  Error store(block::IoRequest& request, std::span<std::byte> range);
   Error check(const block::IoRequest& request) const;
   void report(block::IoRequest& request);
   void mark(std::uint64_t offset, std::uint64_t length, bool allocated);

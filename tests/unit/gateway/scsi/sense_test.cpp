@@ -106,6 +106,7 @@ INSTANTIATE_TEST_SUITE_P(
         Expected{BlockErrc::conflict, Status::reservation_conflict, {}},
         Expected{BlockErrc::busy, Status::busy, {}},
         Expected{BlockErrc::aborted, kCheck, {SenseKey::aborted_command, 0x00, 0x06}},
+        Expected{BlockErrc::miscompare, kCheck, {SenseKey::miscompare, 0x1d, 0x00}},
         Expected{BlockErrc::unsupported, kCheck, {SenseKey::illegal_request, 0x24, 0x00}}));
 
 }  // namespace

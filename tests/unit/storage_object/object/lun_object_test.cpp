@@ -176,6 +176,39 @@ TEST_P(ObjectIo, UnmapAndZeroesReadAsZerosToTheLastBlockAndNoFurther) {
   }
 }
 
+TEST_P(ObjectIo, CombinedWritesReadAndReplaceAtOnce) {
+  auto combine = [this](block::Combine how, std::span<const std::byte> bytes) {
+    IoVec memory{const_cast<std::byte*>(bytes.data()), bytes.size()};
+    IoRequest request;
+    request.op = IoOp::write;
+    request.combine = how;
+    request.offset = 512;
+    request.length = 512;
+    request.buffers = {&memory, 1};
+    auto error = block::perform(*object_, request);
+    return std::pair(error, request.mismatch);
+  };
+  ASSERT_EQ(write(*object_, 0, filled(2048, 5)), Error());
+  EXPECT_EQ(combine(block::Combine::set_bits, filled(512, 0x0a)).first, Error());
+  auto data = filled(2048, 0);
+  ASSERT_EQ(read(*object_, 0, data), Error());
+  EXPECT_EQ(data[511], std::byte{5});
+  EXPECT_EQ(data[512], std::byte{0x0f});
+  EXPECT_EQ(data[1023], std::byte{0x0f});
+  EXPECT_EQ(data[1024], std::byte{5});
+  auto pair = filled(1024, 0x0f);
+  std::fill_n(pair.begin() + 512, 512, std::byte{7});
+  EXPECT_EQ(combine(block::Combine::replace_if_equal, pair).first, Error());
+  pair[3] = pair[0] = pair[1] = pair[2] = std::byte{7};
+  auto [error, mismatch] = combine(block::Combine::replace_if_equal, pair);
+  EXPECT_EQ(error, BlockErrc::miscompare);
+  EXPECT_EQ(mismatch, 4u);
+  ASSERT_EQ(read(*object_, 0, data), Error());
+  EXPECT_EQ(data[512], std::byte{7});
+  EXPECT_EQ(data[1023], std::byte{7});
+  EXPECT_EQ(data[1024], std::byte{5});
+}
+
 TEST_P(ObjectIo, ChecksRangeAlignmentPermissionAndEpoch) {
   auto data = filled(512, 1);
   EXPECT_EQ(write(*object_, kMiB, data), BlockErrc::out_of_range);
