@@ -40,7 +40,9 @@ struct CreateOptions {
 };
 
 struct ImportOptions {
-  std::string file;       ///< absolute path below an import directory, or a name inside the store
+  /// Absolute, or a name inside the store; below an import directory or a store
+  /// that allows imports, else Errc::permission_denied.
+  std::string file;
   std::string name;       ///< of the LUN; empty: the file's stem
   bool in_place = false;  ///< else by copy
   CreateOptions like;     ///< store, block sizes, cache, …; its name and capacity are ignored

@@ -134,7 +134,8 @@ class Registry final : public ObjectRegistry {
     file_store::Store* store = nullptr;
     std::string name;
   };
-  Outcome<Source> find_source(const ImportOptions& options, file_store::Store& target);
+  Outcome<Source> find_source(const ImportOptions& options, std::string_view target_name,
+                              file_store::Store& target);
   Outcome<LunView> import_in_place(catalog::LunRecord row, std::string_view file,
                                    std::uint64_t length);
   Outcome<> wrap_in_place(const EntryPtr& entry, std::string_view origin,

@@ -81,39 +81,50 @@ Outcome<> copy_image(File& from, File& to, std::uint64_t length, const ImportOpt
   return {};
 }
 
+/// The name of `path` below `directory`; by the text alone, links are the store's business.
+std::optional<std::string> name_below(const std::filesystem::path& path,
+                                      const std::filesystem::path& directory) {
+  auto below = path.lexically_normal().lexically_relative(directory.lexically_normal());
+  if (below.empty() || below == "." || *below.begin() == "..") return std::nullopt;
+  return below.string();
+}
+
 std::string stem(std::string_view file) { return std::filesystem::path(file).stem().string(); }
 
 }  // namespace
 
 /// The store that an image lies in, and its name there.
 Outcome<Registry::Source> Registry::find_source(const ImportOptions& options,
+                                                std::string_view target_name,
                                                 file_store::Store& target) {
-  std::filesystem::path path(options.file);
-  if (path.is_relative()) return Source{nullptr, &target, path.string()};
   auto allowed = options_.import_directories;
-  for (const auto& record : stores())
-    if (record.import_allowed || options.in_place) allowed.push_back(record.location);
+  std::filesystem::path own;
+  for (const auto& record : stores()) {
+    if (record.import_allowed) allowed.push_back(record.location);
+    if (record.name == target_name) own = record.location;
+  }
+  const auto path = own / options.file;  // an absolute one stays what it is
+  const auto inside = name_below(path, own);
   for (const auto& directory : allowed) {
-    auto root = std::filesystem::path(directory).lexically_normal();
-    auto below = path.lexically_normal().lexically_relative(root);
-    if (below.empty() || below == "." || *below.begin() == "..") continue;
-    if (std::filesystem::path(target.location()).lexically_normal() == root)
-      return Source{nullptr, &target, below.string()};
+    auto name = name_below(path, directory);
+    if (!name) continue;
+    if (inside) return Source{nullptr, &target, *inside};
     auto opened = options_.open_store({.name = "import", .location = directory});
     if (!opened) return opened.error();
     auto* store = opened->get();
-    return Source{std::move(*opened), store, below.string()};
+    return Source{std::move(*opened), store, *name};
   }
   return failure(Errc::permission_denied,
-                 fmt::format("{} is not below a directory that imports may read", options.file),
-                 "name its directory in the configuration, or put it into a store");
+                 fmt::format("{} is not below a directory that imports may read", path.string()),
+                 "name its directory in import_directories, or let its store say import_allowed "
+                 "(in the configuration, or --import of `caisson store add`)");
 }
 
 Outcome<LunView> Registry::import(const ImportOptions& options) {
   auto store_name = options.like.store.empty() ? default_store() : options.like.store;
   auto target = open_store(store_name);
   if (!target) return target.error();
-  auto source = find_source(options, **target);
+  auto source = find_source(options, store_name, **target);
   if (!source) return source.error();
   bool inside = source->store == *target;
   if (options.in_place && (!inside || source->name.find('/') != std::string::npos))

@@ -74,7 +74,9 @@ class Machine final : public object::RegistryObserver {
     if (adjust) adjust(options);
     registry_ = object::ObjectRegistry::make(std::move(options));
     auto started = registry_->start(*this);
-    if (started) started = registry_->add_store({.name = "main", .location = "/simulated"});
+    if (started)
+      started =
+          registry_->add_store({.name = "main", .location = "/simulated", .import_allowed = true});
     if (!started) failure_ = started.error();
   }
   ~Machine() {

@@ -369,6 +369,26 @@ TEST_F(RegistryTest, ImportsReadOnlyFromPermittedDirectories) {
             Errc::permission_denied);
 }
 
+TEST_F(RegistryTest, WhatLiesInAStoreIsImportedOnlyIfThatIsAllowed) {
+  put_file("disk.raw", filled(5000, 6));
+  for (auto directory : {"", "/elsewhere", "/simulated", "/"}) {
+    machine_.reset();
+    machine_ = std::make_unique<Machine>(disk_, nullptr, [&](object::RegistryOptions& options) {
+      if (*directory) options.import_directories = {directory};
+    });
+    ASSERT_TRUE(registry().add_store({.name = "main", .location = "/simulated"}));
+    bool allowed = std::string_view("/simulated").starts_with(directory) && *directory;
+    for (auto file : {"disk.raw", "/simulated/disk.raw", "/simulated/./x/../disk.raw"})
+      for (bool in_place : {false, true}) {
+        auto lun = registry().import({.file = file, .in_place = in_place, .dry_run = true});
+        EXPECT_EQ(bool(lun), allowed) << directory << ' ' << file;
+        if (allowed) continue;
+        EXPECT_EQ(lun.error().code, Errc::permission_denied);
+        EXPECT_THAT(lun.error().remedy, HasSubstr("import_allowed"));
+      }
+  }
+}
+
 TEST_F(RegistryTest, ADryRunOfAnImportChangesNothing) {
   put_file("disk.raw", filled(5000, 6));
   auto operations = disk_.operations();
