@@ -2,6 +2,8 @@
 #include "storage_object/object/lun_object.hpp"
 
 #include <algorithm>
+#include <boost/system/errc.hpp>
+#include <future>
 #include <utility>
 
 #include "storage_object/base/pool.hpp"
@@ -124,7 +126,7 @@ LunObject::LunObject(LunParts parts)
       identity_(std::make_shared<const Identity>(std::move(parts.identity))) {
   if (!parts.failed) return;
   recording_ = Recording::done;
-  gate_.spoil();
+  trailer_knows_ = gate_.spoil();
 }
 
 LunObject::~LunObject() = default;
@@ -302,6 +304,10 @@ void LunObject::answer_failed(ObjectOp& op) {
 
 void LunObject::fail() {
   gate_.spoil();
+  begin_failure();
+}
+
+void LunObject::begin_failure() {
   {
     std::lock_guard lock(failure_mutex_);
     if (recording_ == Recording::done || !begin_recording()) return;
@@ -310,12 +316,21 @@ void LunObject::fail() {
 }
 
 Result<> LunObject::sync_beside(file_store::File& file) {
-  auto ticket = std::make_unique<SyncGate::Ticket>();
-  ticket->verdict = [](SyncGate::Ticket& waited, bool) noexcept { delete &waited; };
-  gate_.begin(*ticket);
+  std::promise<bool> verdict;
+  SyncGate::Ticket ticket;
+  ticket.owner = &verdict;
+  ticket.verdict = [](SyncGate::Ticket& waited, bool good) noexcept {
+    static_cast<std::promise<bool>*>(waited.owner)->set_value(good);
+  };
+  // What it syncs may have been written any time since the last one.
+  gate_.begin(ticket, trailer_knows_.load());
   auto done = file.sync_all();
-  if (gate_.end(*ticket, !done) == SyncGate::Answer::later) (void)ticket.release();
-  if (!done) fail();
+  auto answer = gate_.end(ticket, !done);
+  bool good = answer == SyncGate::Answer::good;
+  if (answer == SyncGate::Answer::later) good = verdict.get_future().get();
+  trailer_knows_.store(ticket.failures);
+  if (!done) begin_failure();
+  if (done && !good) return make_error_code(boost::system::errc::io_error);
   return done;
 }
 

@@ -96,7 +96,10 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   /// Ends the failed state.
   void accept_loss();
   /// Syncs `file` on behalf of the trailer, counted among the flushes: a failure
-  /// fails the object, and every flush beside it.
+  /// fails the object, and every flush beside it. Waits for the flushes beside
+  /// it: EIO when one of them, or one since the last call, failed and may have
+  /// taken what the trailer wrote with it; what is written anew can be synced
+  /// again. One caller at a time.
   Result<> sync_beside(file_store::File& file);
   /// A sync of the container outside this object's own requests failed.
   void fail();
@@ -116,6 +119,7 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   static void on_read_first(block::IoRequest& child) noexcept;
   static void on_child(block::IoRequest& child) noexcept;
   void answer_failed(ObjectOp& op);
+  void begin_failure();
   bool begin_recording();  // under failure_mutex_; true for the first
   void record();
   void on_recorded();
@@ -136,6 +140,7 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
 
   InFlight in_flight_;
   SyncGate gate_;
+  std::atomic<std::uint64_t> trailer_knows_{0};  // failures, as of the last sync_beside
   PerThread<Counters> counters_;
   std::unique_ptr<Counters> shared_counters_;  // of threads that have none of their own
 

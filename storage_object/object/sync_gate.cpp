@@ -7,17 +7,36 @@ namespace caisson::object {
 
 void SyncGate::begin(Ticket& ticket) {
   std::lock_guard lock(mutex_);
+  enter(ticket, failures_, spoiled_);
+}
+
+void SyncGate::begin(Ticket& ticket, std::uint64_t known) {
+  std::lock_guard lock(mutex_);
+  enter(ticket, known, false);
+}
+
+void SyncGate::enter(Ticket& ticket, std::uint64_t known, bool bad) {
+  ticket.failures = known;
+  ticket.bad = bad;
   ticket.number = ++last_number_;
   running_.push(ticket);
 }
 
-SyncGate::Ticket* SyncGate::take_released() {
+/// Decides whether it is bad, and from then on it knows of all failures.
+bool SyncGate::judge(Ticket& ticket) const {
+  ticket.bad = ticket.bad || ticket.failures != failures_;
+  ticket.failures = failures_;
+  return !ticket.bad;
+}
+
+SyncGate::Ticket* SyncGate::take_released(bool all) {
   Ticket* chain = nullptr;
   auto** tail = &chain;
   while (waiting_.first &&
-         (spoiled_ || !running_.first || waiting_.first->number < running_.first->number)) {
+         (all || !running_.first || waiting_.first->number < running_.first->number)) {
     auto* ticket = waiting_.first;
     waiting_.remove(*ticket);
+    judge(*ticket);
     ticket->next = nullptr;
     *tail = ticket;
     tail = &ticket->next;
@@ -25,26 +44,28 @@ SyncGate::Ticket* SyncGate::take_released() {
   return chain;
 }
 
+void SyncGate::tell(Ticket* chain) {
+  while (chain) {
+    auto* one = std::exchange(chain, chain->next);
+    one->verdict(*one, !one->bad);
+  }
+}
+
 SyncGate::Answer SyncGate::end(Ticket& ticket, bool spoiled) {
   Ticket* released;
   Answer answer;
-  bool good;
   {
     std::lock_guard lock(mutex_);
     running_.remove(ticket);
-    spoiled_ = spoiled_ || spoiled;
-    good = !spoiled_;
-    answer = !good ? Answer::bad : running_.first ? Answer::later : Answer::good;
+    if (spoiled) ++failures_, spoiled_ = true;
+    answer = !judge(ticket) ? Answer::bad : running_.first ? Answer::later : Answer::good;
     if (answer == Answer::later) {
       ticket.number = last_number_;
       waiting_.push(ticket);
     }
-    released = take_released();
+    released = take_released(spoiled);
   }
-  while (released) {
-    auto* one = std::exchange(released, released->next);
-    one->verdict(*one, good);
-  }
+  tell(released);
   return answer;
 }
 
@@ -53,9 +74,22 @@ void SyncGate::reopen() {
   spoiled_ = false;
 }
 
-void SyncGate::spoil() {
+std::uint64_t SyncGate::spoil() {
+  Ticket* released;
+  std::uint64_t number;
+  {
+    std::lock_guard lock(mutex_);
+    number = ++failures_;
+    spoiled_ = true;
+    released = take_released(true);
+  }
+  tell(released);
+  return number;
+}
+
+std::uint64_t SyncGate::failures() const {
   std::lock_guard lock(mutex_);
-  spoiled_ = true;
+  return failures_;
 }
 
 }  // namespace caisson::object

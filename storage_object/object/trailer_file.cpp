@@ -80,6 +80,7 @@ Outcome<> TrailerFile::write(const Slot& slot, unsigned index) {
 Outcome<> TrailerFile::sync() {
   if (auto done = file_.sync_all(); !done) {
     sync_failed_ = true;
+    anchored_ = false;
     return failed("make its trailer durable", done.error());
   }
   return {};
@@ -105,7 +106,14 @@ Outcome<> TrailerFile::anchor() {
   return {};
 }
 
+// A sync fails once for what others lost before it; what is written anew is in
+// the hands of the next one.
 Outcome<> TrailerFile::update(const std::function<void(Slot&)>& change) {
+  auto done = replace_older(change);
+  return done || anchored_ ? done : replace_older(change);
+}
+
+Outcome<> TrailerFile::replace_older(const std::function<void(Slot&)>& change) {
   if (auto done = anchor(); !done) return done.error();
   auto next = slot_;
   change(next);

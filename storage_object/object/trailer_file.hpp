@@ -41,8 +41,8 @@ class TrailerFile {
   /// Writes the first slot of a new trailer (slot 0, generation 1) into a file
   /// of the right length whose trailer area is zeros. Not durable yet.
   Outcome<> begin(format::Slot slot);
-  /// Replaces the older slot, syncs, and only then changes slot(). A failure
-  /// leaves the ruling slot as it was.
+  /// Replaces the older slot, syncs, and only then changes slot(). After a failed
+  /// sync once more, slot by slot. A failure leaves the ruling slot as it was.
   Outcome<> update(const std::function<void(format::Slot&)>& change);
   /// Makes sure that the ruling slot is durable: what was read at open may be in
   /// the page cache only, clean after a failed writeback.
@@ -60,6 +60,7 @@ class TrailerFile {
   format::SlotReading read(std::uint64_t position);
   Outcome<> write(const format::Slot& slot, unsigned index);
   Outcome<> sync();
+  Outcome<> replace_older(const std::function<void(format::Slot&)>& change);
   Failure failed(const char* doing, const Error& error) const;
 
   file_store::File& file_;

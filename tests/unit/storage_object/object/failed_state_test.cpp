@@ -133,6 +133,30 @@ TEST_F(FailedStateTest, AFlushBesideAFailingOneFailsToo) {
   EXPECT_EQ(second, BlockErrc::failed);
 }
 
+// The failing flush takes the new trailer with it, and hears of it alone.
+TEST_F(FailedStateTest, AGrowBesideAFailingFlushKeepsTheOldTrailer) {
+  auto object = machine_->make("db", kMiB);
+  disk_.inject({.op = SimOp::sync_all, .skip = 1, .hang = true});  // the first anchors the old one
+  std::optional<bool> grown;
+  std::thread grow([&] { grown = machine_->registry().resize("db", 2 * kMiB, false).has_value(); });
+  while (disk_.hanging() == 0) std::this_thread::yield();
+  EXPECT_EQ(write(*object, 0, filled(512, 1)), Error());
+  disk_.inject({.op = SimOp::sync, .error = EIO});
+  EXPECT_EQ(flush(*object), BlockErrc::failed);
+  disk_.release();
+  grow.join();
+  EXPECT_EQ(grown, false);
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    auto left = disk_.power_cut(seed);
+    auto marks = marks_.power_cut(seed);
+    Machine again(*left, marks.get());
+    ASSERT_FALSE(again.failure());
+    auto found = again.object("db");
+    ASSERT_TRUE(found) << seed;
+    EXPECT_EQ(found->state(), LunState::failed);
+  }
+}
+
 TEST_F(FailedStateTest, WithoutACatalogTheTrailerOrAMarkKeepsIt) {
   for (bool trailer_works : {true, false}) {
     SimStore disk, marks;

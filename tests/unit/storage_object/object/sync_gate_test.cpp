@@ -53,6 +53,50 @@ TEST(SyncGate, OneFailureSpoilsThoseBesideItAndAllLater) {
   EXPECT_EQ(gate.end(c.ticket, false), SyncGate::Answer::good);
 }
 
+TEST(SyncGate, WhatRanWhenItFailedStaysBadAfterReopening) {
+  for (bool from_outside : {false, true}) {
+    SyncGate gate;
+    Sync old, failing, fresh;
+    gate.begin(old.ticket);
+    gate.begin(failing.ticket);
+    if (from_outside) gate.spoil();
+    EXPECT_EQ(gate.end(failing.ticket, !from_outside), SyncGate::Answer::bad);
+    gate.reopen();
+    gate.begin(fresh.ticket);
+    EXPECT_EQ(gate.end(old.ticket, false), SyncGate::Answer::bad);
+    EXPECT_EQ(gate.end(fresh.ticket, false), SyncGate::Answer::good);
+  }
+}
+
+TEST(SyncGate, AFailureFromOutsideEndsEveryWait) {
+  SyncGate gate;
+  Sync running, waiting;
+  gate.begin(running.ticket);
+  gate.begin(waiting.ticket);
+  EXPECT_EQ(gate.end(waiting.ticket, false), SyncGate::Answer::later);
+  gate.spoil();
+  EXPECT_EQ(waiting.verdict, false);
+  EXPECT_EQ(gate.end(running.ticket, false), SyncGate::Answer::bad);
+}
+
+TEST(SyncGate, OneThatKnowsOfAFailureIsSpoiledByLaterOnesOnly) {
+  SyncGate gate;
+  Sync a, b, beside;
+  auto known = gate.failures();
+  gate.begin(beside.ticket);
+  gate.spoil();
+  gate.begin(a.ticket, known);
+  EXPECT_EQ(gate.end(a.ticket, false), SyncGate::Answer::bad);
+  gate.begin(a.ticket, a.ticket.failures);
+  EXPECT_EQ(gate.end(a.ticket, false), SyncGate::Answer::later);
+  EXPECT_EQ(gate.end(beside.ticket, false), SyncGate::Answer::bad);
+  EXPECT_EQ(a.verdict, true);
+  gate.begin(beside.ticket);
+  gate.begin(b.ticket, gate.failures());
+  EXPECT_EQ(gate.end(beside.ticket, true), SyncGate::Answer::bad);
+  EXPECT_EQ(gate.end(b.ticket, false), SyncGate::Answer::bad);
+}
+
 TEST(SyncGate, ASteadyStreamDoesNotStarveAWaiter) {
   SyncGate gate;
   Sync waiting, first, later;
