@@ -27,8 +27,7 @@ struct ObjectOp {
   Executor* executor = nullptr;
   Error result;
   bool durable = false;
-  bool lost = false;  // the verdict
-  Buffer combined;    // of a write that depends on what is there
+  Buffer combined;  // of a write that depends on what is there
   IoVec combined_vector{};
   ObjectOp* next = nullptr;
 
@@ -70,7 +69,8 @@ bool replace_if_equal(std::span<std::byte> there, std::span<const IoVec> from,
 }
 
 /// What unknown durability looks like from above: any error of a flush, and of
-/// a durable change all but a full store and what never reached the file.
+/// a durable change all but what never reached the file. A full store: see
+/// LunObject::on_child.
 bool is_loss(const IoRequest& request) {
   const auto& error = request.error;
   if (!error || error == BlockErrc::busy || error == BlockErrc::aborted) return false;
@@ -144,7 +144,7 @@ void LunObject::submit(IoRequest& request) {
   op.parent = &request;
   op.object = this;
   op.executor = Executor::current();
-  op.durable = op.lost = false;
+  op.durable = false;
   op.result.clear();
   set_range(op.range, request, data_->write_unit());
   op.range.executor = op.executor;
@@ -255,21 +255,43 @@ void LunObject::on_child(IoRequest& child) noexcept {
   auto& self = *op.object;
   op.parent->status_count = child.status_count;
   op.result = child.error;
-  self.in_flight_.leave(op.range);
-  if (!op.durable) return self.finish(op, op.result);
+  if (!op.durable) {
+    self.in_flight_.leave(op.range);
+    return self.finish(op, op.result);
+  }
+  if (child.error == BlockErrc::no_space && child.op != IoOp::flush)
+    return self.try_without_sync(op);
+  self.end_durable(op, is_loss(child));
+}
+
+// That there is no space may be the store's word on this change, or what its
+// sync had to report of changes that were answered long ago. The change alone
+// tells: if it can be made now, it was the sync.
+void LunObject::try_without_sync(ObjectOp& op) {
+  op.child.fua = false;
+  op.child.complete = [](IoRequest& child) noexcept {
+    auto& tried = *static_cast<ObjectOp*>(child.owner);
+    tried.object->end_durable(tried, child.error != BlockErrc::no_space);
+  };
+  stack_->submit(op.child);
+}
+
+/// The range is held until the verdict: who has the whole object to himself
+/// finds nothing undecided.
+void LunObject::end_durable(ObjectOp& op, bool loss) {
   op.ticket.owner = &op;
   op.ticket.verdict = [](SyncGate::Ticket& ticket, bool good) noexcept {
     auto& waited = *static_cast<ObjectOp*>(ticket.owner);
-    waited.lost = !good;
-    waited.resume([](ObjectOp& one) {
-      one.lost ? one.object->answer_failed(one) : one.object->finish(one, one.result);
-    });
+    waited.resume(good ? [](ObjectOp& one) { one.object->answer_durable(one, true); }
+                       : [](ObjectOp& one) { one.object->answer_durable(one, false); });
   };
-  switch (self.gate_.end(op.ticket, is_loss(child))) {
-    case SyncGate::Answer::good: return self.finish(op, op.result);
-    case SyncGate::Answer::bad: return self.answer_failed(op);
-    case SyncGate::Answer::later: return;
-  }
+  auto answer = gate_.end(op.ticket, loss);
+  if (answer != SyncGate::Answer::later) answer_durable(op, answer == SyncGate::Answer::good);
+}
+
+void LunObject::answer_durable(ObjectOp& op, bool good) {
+  in_flight_.leave(op.range);
+  good ? finish(op, op.result) : answer_failed(op);
 }
 
 // The failed state is on disk before anybody hears of it (decision 3): whoever
@@ -292,7 +314,10 @@ void LunObject::answer_failed(ObjectOp& op) {
   bool recorded, first = false;
   {
     std::lock_guard lock(failure_mutex_);
-    recorded = recording_ == Recording::done;
+    // Nothing to record: it was refused or ran while an earlier loss, accepted
+    // since, was not.
+    bool known = !op.durable || op.ticket.failures <= accepted_;
+    recorded = recording_ == Recording::done || (recording_ == Recording::none && known);
     if (!recorded) {
       op.next = std::exchange(awaiting_record_, &op);
       first = begin_recording();
@@ -302,14 +327,12 @@ void LunObject::answer_failed(ObjectOp& op) {
   if (first) record();
 }
 
-void LunObject::fail() {
-  gate_.spoil();
-  begin_failure();
-}
+void LunObject::fail() { begin_failure(gate_.spoil()); }
 
-void LunObject::begin_failure() {
+void LunObject::begin_failure(std::uint64_t failure) {
   {
     std::lock_guard lock(failure_mutex_);
+    if (failure <= accepted_) return;
     if (recording_ == Recording::done || !begin_recording()) return;
   }
   record();
@@ -329,18 +352,23 @@ Result<> LunObject::sync_beside(file_store::File& file) {
   bool good = answer == SyncGate::Answer::good;
   if (answer == SyncGate::Answer::later) good = verdict.get_future().get();
   trailer_knows_.store(ticket.failures);
-  if (!done) begin_failure();
+  if (!done) begin_failure(ticket.failures);
   if (done && !good) return make_error_code(boost::system::errc::io_error);
   return done;
 }
 
 void LunObject::on_recorded() {
-  ObjectOp* waiting;
+  ObjectOp* waiting = nullptr;
+  bool again;
   {
     std::lock_guard lock(failure_mutex_);
-    recording_ = Recording::done;
-    waiting = std::exchange(awaiting_record_, nullptr);
+    again = std::exchange(record_again_, false);
+    if (!again) {
+      recording_ = Recording::done;
+      waiting = std::exchange(awaiting_record_, nullptr);
+    }
   }
+  if (again) return record();
   announce(ObjectEvent::failed);
   while (waiting) {
     auto& op = *std::exchange(waiting, waiting->next);
@@ -348,15 +376,28 @@ void LunObject::on_recorded() {
   }
 }
 
-void LunObject::accept_loss() {
+bool LunObject::accept_loss(std::uint64_t failure) {
+  bool accepted, under_way;
   {
     std::lock_guard lock(failure_mutex_);
-    recording_ = Recording::none;
+    under_way = recording_ == Recording::under_way;
+    accepted = !under_way && gate_.reopen(failure);
+    if (accepted) {
+      accepted_ = failure;
+      recording_ = Recording::none;
+      auto failed = LunState::failed;
+      state_.compare_exchange_strong(failed, LunState::online);
+    } else if (under_way) {
+      record_again_ = true;
+    } else {
+      begin_recording();
+    }
   }
-  gate_.reopen();
-  auto failed = LunState::failed;
-  state_.compare_exchange_strong(failed, LunState::online);
-  announce(ObjectEvent::online);
+  if (accepted)
+    announce(ObjectEvent::online);
+  else if (!under_way)
+    record();
+  return accepted;
 }
 
 void LunObject::withdraw() {

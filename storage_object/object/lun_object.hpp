@@ -22,7 +22,7 @@ class LunObject;
 struct ObjectOp;
 
 /// Makes the failed state of `object` durable where that is possible, on a
-/// control thread, then calls `recorded`. Called at most once per failure, from
+/// control thread, then calls `recorded`. Not called again before that; from
 /// any thread, and does not block.
 using FailureRecorder =
     std::function<void(std::shared_ptr<LunObject> object, std::function<void()> recorded)>;
@@ -93,8 +93,12 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   void set_mode(catalog::CacheMode mode, std::shared_ptr<file_store::File> file);
   /// Waits for what is in flight; everything later fails with BlockErrc::offline.
   void withdraw();
-  /// Ends the failed state.
-  void accept_loss();
+  /// How often the durability of what was acknowledged was lost.
+  std::uint64_t failures() const { return gate_.failures(); }
+  /// Ends the failed state, if there was no failure since failures() was
+  /// `failure`. Else false: it stays failed, and that is recorded once more.
+  bool accept_loss(std::uint64_t failure);
+  bool accept_loss() { return accept_loss(failures()); }
   /// Syncs `file` on behalf of the trailer, counted among the flushes: a failure
   /// fails the object, and every flush beside it. Waits for the flushes beside
   /// it: EIO when one of them, or one since the last call, failed and may have
@@ -118,8 +122,11 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   void submit_child(ObjectOp& op);
   static void on_read_first(block::IoRequest& child) noexcept;
   static void on_child(block::IoRequest& child) noexcept;
+  void try_without_sync(ObjectOp& op);
+  void end_durable(ObjectOp& op, bool loss);
+  void answer_durable(ObjectOp& op, bool good);
   void answer_failed(ObjectOp& op);
-  void begin_failure();
+  void begin_failure(std::uint64_t failure);
   bool begin_recording();  // under failure_mutex_; true for the first
   void record();
   void on_recorded();
@@ -144,9 +151,11 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   PerThread<Counters> counters_;
   std::unique_ptr<Counters> shared_counters_;  // of threads that have none of their own
 
-  std::mutex failure_mutex_;  // guards the two below
+  std::mutex failure_mutex_;  // guards what follows; taken before the gate's
   enum class Recording : std::uint8_t { none, under_way, done } recording_ = Recording::none;
   ObjectOp* awaiting_record_ = nullptr;
+  bool record_again_ = false;   // what was recorded may have been cleared meanwhile
+  std::uint64_t accepted_ = 0;  // the last failure whose loss was accepted
 
   mutable std::mutex identity_mutex_;
   std::shared_ptr<const Identity> identity_;

@@ -69,9 +69,11 @@ SyncGate::Answer SyncGate::end(Ticket& ticket, bool spoiled) {
   return answer;
 }
 
-void SyncGate::reopen() {
+bool SyncGate::reopen(std::uint64_t failures) {
   std::lock_guard lock(mutex_);
+  if (failures != failures_) return false;
   spoiled_ = false;
+  return true;
 }
 
 std::uint64_t SyncGate::spoil() {

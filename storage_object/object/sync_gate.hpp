@@ -41,8 +41,9 @@ class SyncGate {
   /// the wait. `spoiled`: the operation failed in a way that leaves unknown what
   /// is durable. The answer to a spoiled one is always bad.
   Answer end(Ticket& ticket, bool spoiled);
-  /// An administrator accepted the loss.
-  void reopen();
+  /// An administrator accepted the loss of the first `failures` failures. False,
+  /// without effect, if there were more.
+  bool reopen(std::uint64_t failures);
   /// From now on every answer is bad. The number of this failure.
   std::uint64_t spoil();
   /// How many there have been.

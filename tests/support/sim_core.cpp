@@ -31,8 +31,8 @@ void read_into(const SimData& data, FileRequest& request) {
 SimCore::SimCore(SimOptions given, SimNames tree)
     : options(given), names(std::move(tree)), pages_(pages_below(*names.root())) {}
 
-SimVerdict SimCore::enter(SimOp op, const SimNode* node, std::uint64_t offset,
-                          std::uint64_t length) {
+SimVerdict SimCore::enter(SimOp op, const SimNode* node, std::uint64_t offset, std::uint64_t length,
+                          bool durable) {
   if (cut) return {.error = SimStore::power_lost()};
   if (numbered(op)) {
     trace.push_back({op, node == nullptr ? 0 : node->id, offset, length});
@@ -44,9 +44,11 @@ SimVerdict SimCore::enter(SimOp op, const SimNode* node, std::uint64_t offset,
   SimVerdict verdict;
   for (auto& [fault, seen] : faults) {
     if (fault.op ? *fault.op != op : !numbered(op)) continue;
+    if (fault.in_sync && !durable) continue;
     auto index = seen++;
     if (index < fault.skip || index - fault.skip >= fault.times) continue;
     verdict.hang |= fault.hang;
+    verdict.in_sync |= fault.in_sync;
     if (fault.error != 0) verdict.error = sim_error(fault.error);
   }
   return verdict;
@@ -87,12 +89,13 @@ Error SimCore::sync(SimNode& node, bool all, const SimVerdict& verdict) {
 }
 
 Error SimCore::write(SimNode& node, FileRequest& request, const SimVerdict& verdict) {
-  if (verdict.error && !verdict.dying) return verdict.error;
+  if (verdict.error && !verdict.dying && !verdict.in_sync) return verdict.error;
   if (!has_room(node.data.live().missing(request.offset, request.length))) return sim_error(ENOSPC);
   std::vector<std::byte> bytes(request.length);
   gather(bytes, request.buffers, 0);
   change(node, [&](SimData& data) {
     data.write(request.offset, bytes);
+    if (verdict.in_sync) return data.lose_data();
     if (request.durable && !verdict.dying) data.sync_last_write();
   });
   return verdict.error;

@@ -20,6 +20,7 @@ struct SimVerdict {
   Error error;         ///< fail with it
   bool dying = false;  ///< the power goes now: take effect, but fail
   bool hang = false;
+  bool in_sync = false;  ///< the error is of the sync of a durable write
 };
 
 class SimCore {
@@ -40,7 +41,7 @@ class SimCore {
 
   /// Counts the operation and decides its fate.
   SimVerdict enter(SimOp op, const SimNode* node = nullptr, std::uint64_t offset = 0,
-                   std::uint64_t length = 0);
+                   std::uint64_t length = 0, bool durable = false);
   /// The same for a blocking call: sits out a hang.
   SimVerdict enter_blocking(Lock& lock, SimOp op, const SimNode* node = nullptr,
                             std::uint64_t offset = 0, std::uint64_t length = 0);

@@ -68,7 +68,8 @@ void SimFile::submit(FileRequest& request) {
   auto settled = error || (request.op != FileOp::sync && request.length == 0);
   if (!settled) {
     auto lock = core_->lock();
-    auto verdict = core_->enter(sim_op(request.op), node_.get(), request.offset, request.length);
+    auto verdict = core_->enter(sim_op(request.op), node_.get(), request.offset, request.length,
+                                request.durable);
     if (verdict.hang) {
       core_->hung.push_back({&request, node_, executor, verdict.error});
       return;

@@ -87,6 +87,9 @@ struct SimFault {
   std::uint64_t times = 1;
   int error = 0;      ///< an errno: fails, without any effect but a sync's loss
   bool hang = false;  ///< waits for release(), and then takes effect or fails
+  /// Of writes, not with `hang`: hits durable ones only. The write itself takes
+  /// effect; its sync fails and loses everything unsynced of the file.
+  bool in_sync = false;
 };
 
 class SimCore;

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "storage_object/base/errc.hpp"
+#include "storage_object/object/lun_object.hpp"
 #include "tests/unit/storage_object/object/machine.hpp"
 
 namespace caisson::tests {
@@ -105,10 +106,100 @@ TEST_F(FailedStateTest, AFailedPlainWriteOrAFullStoreIsNot) {
   EXPECT_EQ(write(*object, 0, filled(512, 1)), BlockErrc::write_error);
   disk_.inject({.op = SimOp::write, .error = ENOSPC});
   EXPECT_EQ(write(*object, 0, filled(512, 1)), BlockErrc::no_space);
-  disk_.inject({.op = SimOp::write, .error = ENOSPC});
+  disk_.inject({.op = SimOp::write, .times = 2, .error = ENOSPC});
   EXPECT_EQ(write(*object, 0, filled(512, 1), true), BlockErrc::no_space);
   EXPECT_EQ(object->state(), LunState::online);
   EXPECT_EQ(write(*object, 0, filled(512, 2), true), Error());
+  EXPECT_EQ(flush(*object), Error());
+}
+
+TEST_F(FailedStateTest, ADurableWriteWhoseSyncReportsALossIsOneWhateverItsError) {
+  for (int error : {ENOSPC, EIO})
+    for (auto op : {IoOp::write, IoOp::write_zeroes}) {
+      SimStore disk(SimOptions{.traits = {.zero = false}});
+      Machine machine(disk);
+      auto object = machine.make("db", kMiB);
+      ASSERT_EQ(write(*object, 0, filled(512, 1)), Error());
+      disk.inject({.op = SimOp::write, .error = error, .in_sync = true});
+      auto zeros = filled(512, 0);
+      IoVec memory{zeros.data(), zeros.size()};
+      block::IoRequest request;
+      request.op = op;
+      request.offset = 4096;
+      request.length = zeros.size();
+      if (op == IoOp::write) request.buffers = {&memory, 1};
+      request.fua = true;
+      EXPECT_EQ(block::perform(*object, request), BlockErrc::failed);
+      EXPECT_EQ(flush(*object), BlockErrc::failed);
+      EXPECT_EQ(machine.catalog().luns()->at(0).state, LunState::failed);
+    }
+}
+
+// Its verdict may be "lost", and whoever has the object to himself must know.
+TEST_F(FailedStateTest, AFlushThatWaitsForItsVerdictIsStillInFlight) {
+  auto object = machine_->make("db", kMiB);
+  auto lun = std::dynamic_pointer_cast<object::LunObject>(object);
+  ASSERT_TRUE(lun);
+  EXPECT_EQ(write(*object, 0, filled(512, 1)), Error());
+  disk_.inject({.op = SimOp::sync_all, .hang = true});
+  std::thread control([&] { (void)lun->sync_beside(*lun->data().file()); });
+  while (disk_.hanging() != 1) std::this_thread::yield();
+  block::IoRequest waiting;
+  waiting.op = IoOp::flush;
+  std::atomic<bool> answered = false, paused = false;
+  waiting.owner = &answered;
+  waiting.complete = [](block::IoRequest& done) noexcept {
+    static_cast<std::atomic<bool>*>(done.owner)->store(true);
+  };
+  object->submit(waiting);
+  EXPECT_FALSE(answered);
+  object->reset([&](Error) { paused = true; });
+  EXPECT_FALSE(paused);
+  disk_.release();
+  control.join();
+  EXPECT_TRUE(answered);
+  EXPECT_TRUE(paused);
+  EXPECT_EQ(waiting.error, Error());
+}
+
+TEST_F(FailedStateTest, ALossThatCameAfterTheAcceptedOneIsNotForgotten) {
+  auto object = machine_->make("db", kMiB);
+  auto lun = std::dynamic_pointer_cast<object::LunObject>(object);
+  ASSERT_TRUE(lun);
+  fail_a_flush(*object);
+  auto seen = lun->failures();
+  lun->fail();
+  EXPECT_FALSE(lun->accept_loss(seen));
+  EXPECT_EQ(flush(*object), BlockErrc::failed);
+  EXPECT_TRUE(machine_->registry().set_online("db", true));
+  EXPECT_EQ(object->state(), LunState::online);
+  EXPECT_EQ(flush(*object), Error());
+}
+
+// A flush from before the failure is not answered "good" after the acceptance,
+// and does not fail the object again either.
+TEST_F(FailedStateTest, AFlushFromBeforeTheAcceptedLossFails) {
+  auto object = machine_->make("db", kMiB);
+  EXPECT_EQ(write(*object, 0, filled(512, 1)), Error());
+  disk_.inject({.op = SimOp::sync, .hang = true});
+  block::IoRequest old;
+  old.op = IoOp::flush;
+  std::atomic<bool> answered = false;
+  old.owner = &answered;
+  old.complete = [](block::IoRequest& done) noexcept {
+    static_cast<std::atomic<bool>*>(done.owner)->store(true);
+  };
+  object->submit(old);
+  ASSERT_EQ(disk_.hanging(), 1u);
+  auto lun = std::dynamic_pointer_cast<object::LunObject>(object);
+  disk_.inject({.op = SimOp::sync, .error = EIO});
+  EXPECT_EQ(flush(*object), BlockErrc::failed);
+  ASSERT_EQ(lun->state(), LunState::failed);
+  ASSERT_TRUE(lun->accept_loss(lun->failures()));
+  disk_.release();
+  EXPECT_TRUE(answered);
+  EXPECT_EQ(old.error, BlockErrc::failed);
+  EXPECT_EQ(object->state(), LunState::online);
   EXPECT_EQ(flush(*object), Error());
 }
 

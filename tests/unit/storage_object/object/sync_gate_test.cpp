@@ -48,7 +48,7 @@ TEST(SyncGate, OneFailureSpoilsThoseBesideItAndAllLater) {
   EXPECT_EQ(b.verdict, false);
   gate.begin(c.ticket);
   EXPECT_EQ(gate.end(c.ticket, false), SyncGate::Answer::bad);
-  gate.reopen();
+  EXPECT_TRUE(gate.reopen(1));
   gate.begin(c.ticket);
   EXPECT_EQ(gate.end(c.ticket, false), SyncGate::Answer::good);
 }
@@ -61,7 +61,7 @@ TEST(SyncGate, WhatRanWhenItFailedStaysBadAfterReopening) {
     gate.begin(failing.ticket);
     if (from_outside) gate.spoil();
     EXPECT_EQ(gate.end(failing.ticket, !from_outside), SyncGate::Answer::bad);
-    gate.reopen();
+    EXPECT_TRUE(gate.reopen(1));
     gate.begin(fresh.ticket);
     EXPECT_EQ(gate.end(old.ticket, false), SyncGate::Answer::bad);
     EXPECT_EQ(gate.end(fresh.ticket, false), SyncGate::Answer::good);
@@ -77,6 +77,17 @@ TEST(SyncGate, AFailureFromOutsideEndsEveryWait) {
   gate.spoil();
   EXPECT_EQ(waiting.verdict, false);
   EXPECT_EQ(gate.end(running.ticket, false), SyncGate::Answer::bad);
+}
+
+TEST(SyncGate, AFailureThatNobodyAcceptedKeepsItClosed) {
+  SyncGate gate;
+  Sync a;
+  auto seen = gate.spoil();
+  gate.spoil();
+  EXPECT_FALSE(gate.reopen(seen));
+  gate.begin(a.ticket);
+  EXPECT_EQ(gate.end(a.ticket, false), SyncGate::Answer::bad);
+  EXPECT_TRUE(gate.reopen(gate.failures()));
 }
 
 TEST(SyncGate, OneThatKnowsOfAFailureIsSpoiledByLaterOnesOnly) {
