@@ -196,8 +196,10 @@ void Session::dispatch(const Bhs& bhs, std::span<const std::byte> data, Command*
 
 void Session::connection_lost(const std::string& reason) {
   if (connection_ == nullptr) return;
+  // What is in the table or held is freed with its like below, even if a
+  // Data-Out for it was arriving.
   if (auto* arriving = std::exchange(connection_->incoming().command, nullptr);
-      arriving != nullptr && !arriving->tabled)
+      arriving != nullptr && !arriving->tabled && !std::ranges::count(held_, arriving))
     free(*arriving);
   self_ = shared_from_this();
   connection_ = nullptr;

@@ -199,6 +199,23 @@ TEST_F(IscsiHostile, AnswersThatNobodyReads) {
   EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.server->connections() == 1; }));
 }
 
+TEST_F(IscsiHostile, CutInsideDataForACommandAheadOfItsTurn) {
+  IscsiClient client(target_.port());
+  login(client, {{"InitialR2T", "No"}});
+  ++client.cmd_sn;  // the number before never comes
+  auto header = make_header<DataOutBhs>(Opcode::data_out, kFinalBit);
+  header.initiator_task_tag = client.send_command(write_16(0, 16), kWriteBit, 8192, pattern(512));
+  header.target_transfer_tag = kNoTag;
+  header.buffer_offset = 512;
+  header.data_segment_length = 4096;
+  client.send_raw(bytes_of(header));
+  client.send_raw(pattern(100));
+  ASSERT_TRUE(IscsiTarget::eventually([&] { return target_.server->bytes_held() != 0; }));
+  client.close();
+  EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.server->connections() == 1; }));
+  EXPECT_EQ(target_.server->bytes_held(), 0u);
+}
+
 class IscsiImpatient : public IscsiHostile {
  protected:
   IscsiImpatient()
