@@ -10,7 +10,9 @@
 namespace caisson::iscsi {
 
 /// ExpCmdSN and MaxCmdSN. At most `size` commands are open at a time: the
-/// window closes by one for each open command and opens when it ends.
+/// window closes by one for each open command and opens when it ends. Answers
+/// that the initiator does not read close it too, once they and what is open
+/// come to more than a window: who reads has never so many.
 class CommandWindow {
  public:
   CommandWindow(std::uint32_t first, std::uint32_t size) noexcept
@@ -20,9 +22,12 @@ class CommandWindow {
   std::uint32_t expected() const noexcept { return expected_; }
   /// As last promised to the initiator.
   std::uint32_t max() const noexcept { return max_; }
-  /// What to promise now; never takes a promise back.
-  std::uint32_t promise() noexcept {
-    auto candidate = expected_ + (size_ - std::min(size_, open_)) - 1;
+  /// What to promise now that so many statuses are unsent; never takes a
+  /// promise back.
+  std::uint32_t promise(std::size_t unsent) noexcept {
+    auto bound = std::size_t{2} * size_;
+    auto unread = static_cast<std::uint32_t>(bound - std::min(bound, unsent + open_));
+    auto candidate = expected_ + std::min(size_ - std::min(size_, open_), unread) - 1;
     if (serial_less(max_, candidate)) max_ = candidate;
     return max_;
   }

@@ -240,12 +240,21 @@ void Connection::send_login(const Login::Answer& answer) {
 void Connection::stamp(be32& stat_sn, be32& exp_cmd_sn, be32& max_cmd_sn, bool counts) {
   stat_sn = counts ? stat_sn_++ : stat_sn_;
   exp_cmd_sn = session_ ? session_->window().expected() : login_cmd_sn_;
-  max_cmd_sn = session_ ? session_->window().promise() : login_cmd_sn_;
+  max_cmd_sn = session_ ? session_->window().promise(queue_.count(PduKind::status)) : login_cmd_sn_;
+}
+
+/// More is unsent than an initiator that reads can bring about: it has no more
+/// than a window of numbered commands, and of each no more than its R2Ts.
+bool Connection::backlogged() const noexcept {
+  const auto& limits = state_->options.limits;
+  auto open = limits.window + limits.immediate;
+  return queue_.count(PduKind::control) > limits.control_backlog ||
+         queue_.count(PduKind::status) > limits.window + open ||
+         queue_.count(PduKind::request) > open * kMaxBursts;
 }
 
 void Connection::queue_changed() {
-  if (queue_.control() > state_->options.limits.control_backlog)
-    return end("the initiator does not read its answers");
+  if (backlogged()) return end("the initiator does not read its answers");
   if (std::exchange(deferred_, true)) return;
   thread_.defer(*this);
 }

@@ -85,6 +85,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void send_login(const Login::Answer& answer);
   void flush_queue();
   void queue_changed();
+  bool backlogged() const noexcept;
   void arm_timer(std::chrono::steady_clock::duration time);
   void on_timer();
   void stamp(be32& stat_sn, be32& exp_cmd_sn, be32& max_cmd_sn, bool counts);

@@ -20,7 +20,7 @@ OutPdu& SendQueue::make() {
   auto* pdu = PerThreadPool<OutPdu>::acquire();
   pdu->header_length = kBhsLength;
   pdu->tail_length = 0;
-  pdu->control = false;
+  pdu->kind = PduKind::data;
   pdu->data = nullptr;
   pdu->data_length = 0;
   pdu->command = nullptr;
@@ -48,7 +48,7 @@ void SendQueue::finish(OutPdu& pdu) {
   (head_ == nullptr ? head_ : tail_->next) = &pdu;
   tail_ = &pdu;
   bytes_ += pdu.length();
-  control_ += pdu.control ? 1 : 0;
+  ++counts_[static_cast<std::size_t>(pdu.kind)];
 }
 
 std::size_t SendQueue::gather(std::span<IoVec> vectors) const noexcept {
@@ -71,7 +71,7 @@ void SendQueue::pop() noexcept {
   auto* pdu = head_;
   head_ = pdu->next;
   bytes_ -= pdu->length();
-  control_ -= pdu->control ? 1 : 0;
+  --counts_[static_cast<std::size_t>(pdu->kind)];
   discard(*pdu);
 }
 

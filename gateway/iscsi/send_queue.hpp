@@ -14,6 +14,15 @@
 
 namespace caisson::iscsi {
 
+/// What a PDU is counted as while it is unsent: each kind has a bound of its own.
+enum class PduKind : std::uint8_t {
+  data,     ///< bounded by the command data it carries
+  status,   ///< ends a command
+  request,  ///< R2T
+  control,  ///< the rest
+};
+inline constexpr std::size_t kPduKinds = 4;
+
 /// One PDU to send, pooled. `data` points into `small`, `owned`, or into the
 /// data of a command that the last PDU about it carries as `command`.
 struct OutPdu {
@@ -21,7 +30,7 @@ struct OutPdu {
   std::array<std::byte, 3 + kDigestLength> tail;  ///< padding and data digest
   std::uint8_t header_length = kBhsLength;
   std::uint8_t tail_length = 0;
-  bool control = false;  ///< counts against Limits::control_backlog
+  PduKind kind = PduKind::data;
   const std::byte* data = nullptr;
   std::uint32_t data_length = 0;
   std::array<std::byte, 96> small;  ///< sense, or a rejected header
@@ -67,7 +76,8 @@ class SendQueue {
 
   bool empty() const noexcept { return head_ == nullptr; }
   std::size_t bytes() const noexcept { return bytes_; }
-  std::size_t control() const noexcept { return control_; }
+  /// Unsent PDUs of a kind.
+  std::size_t count(PduKind kind) const noexcept { return counts_[static_cast<std::size_t>(kind)]; }
 
   /// Sends what the socket takes. True: the queue is empty; false: it would
   /// block. An error ends the connection.
@@ -90,7 +100,7 @@ class SendQueue {
   OutPdu* tail_ = nullptr;
   std::size_t head_sent_ = 0;  ///< bytes of head_ that have left
   std::size_t bytes_ = 0;
-  std::size_t control_ = 0;
+  std::array<std::size_t, kPduKinds> counts_{};
   bool header_digest_ = false;
   bool data_digest_ = false;
 };

@@ -26,7 +26,7 @@ void attach(OutPdu& pdu, std::span<const std::byte> data) {
 
 OutPdu& control_pdu() {
   auto& pdu = SendQueue::make();
-  pdu.control = true;
+  pdu.kind = PduKind::control;
   return pdu;
 }
 

@@ -118,7 +118,9 @@ void Session::request_data(Command& command) {
     header.buffer_offset = burst.offset;
     header.desired_length = length;
     command.requested += length;
-    connection_->send(SendQueue::make(), header, false);
+    auto& pdu = SendQueue::make();
+    pdu.kind = PduKind::request;
+    connection_->send(pdu, header, false);
   }
 }
 
@@ -166,6 +168,7 @@ void Session::send_data_in(Command& command, std::uint32_t length, std::byte res
     header.buffer_offset = offset;
     if (last && with_status) {
       pdu.command = &command;
+      pdu.kind = PduKind::status;
       header.flags |= kStatusBit | residual_flags;
       header.status = static_cast<std::uint8_t>(command.task.status);
       header.residual = residual;
@@ -186,6 +189,7 @@ void Session::send_response(Command& command, std::byte residual_flags, std::uin
   header.residual = residual;
   header.exp_data_sn = command.r2t_sn;
   auto& pdu = SendQueue::make();
+  pdu.kind = PduKind::status;
   if (command.task.sense.present()) {
     std::span<std::byte> room(pdu.small);
     auto length = scsi::encode(command.task.sense, command.task.descriptor_sense,

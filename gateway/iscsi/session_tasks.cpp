@@ -101,7 +101,7 @@ void Session::answer_function(const TaskManagementBhs& request, TaskFunctionResp
   header.response = static_cast<std::uint8_t>(response);
   header.initiator_task_tag = request.initiator_task_tag;
   auto& pdu = SendQueue::make();
-  pdu.control = true;
+  pdu.kind = PduKind::control;
   connection_->send(pdu, header, true);
 }
 

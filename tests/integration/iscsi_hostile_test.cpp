@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a peer may do to us, and that others do not notice.
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include <memory>
@@ -214,6 +215,57 @@ TEST_F(IscsiHostile, CutInsideDataForACommandAheadOfItsTurn) {
   client.close();
   EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.server->connections() == 1; }));
   EXPECT_EQ(target_.server->bytes_held(), 0u);
+}
+
+/// Many TEST UNIT READY in one piece, numbered onward.
+std::vector<std::byte> many_commands(IscsiClient& client, int count, std::byte opcode_bits) {
+  std::vector<std::byte> bytes;
+  for (int i = 0; i < count; ++i) {
+    auto header = make_header<ScsiCommandBhs>(Opcode::scsi_command, kFinalBit);
+    header.opcode |= opcode_bits;
+    header.initiator_task_tag = client.next_tag();
+    header.cmd_sn = opcode_bits == kImmediateBit ? client.cmd_sn : client.cmd_sn++;
+    auto one = bytes_of(header);
+    bytes.insert(bytes.end(), one.begin(), one.end());
+  }
+  return bytes;
+}
+
+/// Allocated now; nothing under a sanitizer's allocator.
+std::size_t allocated() { return ::mallinfo2().uordblks; }
+
+TEST_F(IscsiHostile, StatusesThatNobodyReadCloseTheWindow) {
+  IscsiClient client(target_.port(), "127.0.0.1", 4096);
+  login(client);
+  auto before = allocated();
+  for (int i = 0; i < 200; ++i) client.send_raw(many_commands(client, 1000, {}));
+  auto ping = make_header<NopOutBhs>(Opcode::nop_out);
+  ping.opcode |= kImmediateBit;
+  ping.initiator_task_tag = client.next_tag();
+  ping.target_transfer_tag = kNoTag;
+  client.send(ping);
+  EXPECT_EQ(good_.read(0, 8).status, 0);
+  std::uint32_t answers = 0;
+  for (auto pdu = client.receive(); pdu.opcode() != Opcode::nop_in; pdu = client.receive())
+    ++answers;
+  EXPECT_LT(answers, 200'000u);
+  EXPECT_LT(allocated(), before + (std::size_t{8} << 20));
+  client.send(ping);  // who reads has the window back
+  client.receive();
+  EXPECT_GE(client.max_cmd_sn, client.exp_cmd_sn);
+  client.cmd_sn = client.exp_cmd_sn;
+  client.clear_attentions();
+}
+
+TEST_F(IscsiHostile, ImmediateStatusesThatNobodyReadsEndTheConnection) {
+  IscsiClient client(target_.port(), "127.0.0.1", 4096);
+  login(client);
+  EXPECT_THROW(
+      {
+        for (int i = 0; i < 500; ++i) client.send_raw(many_commands(client, 1000, kImmediateBit));
+      },
+      std::runtime_error);
+  EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.server->connections() == 1; }));
 }
 
 class IscsiImpatient : public IscsiHostile {

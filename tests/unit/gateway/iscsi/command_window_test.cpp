@@ -17,19 +17,31 @@ TEST(CommandWindow, ClosesByOpenCommandsAndOpensAsTheyEnd) {
     window.opened();
   }
   EXPECT_EQ(window.expected(), 2u);
-  EXPECT_EQ(window.promise(), 1u);
+  EXPECT_EQ(window.promise(0), 1u);
   EXPECT_FALSE(window.contains(2));
   window.closed();
-  EXPECT_EQ(window.promise(), 2u);
+  EXPECT_EQ(window.promise(0), 2u);
   EXPECT_TRUE(window.contains(2));
 }
 
 TEST(CommandWindow, NeverTakesAPromiseBack) {
   CommandWindow window(1, 4);
   window.advance();
-  EXPECT_EQ(window.promise(), 5u);
+  EXPECT_EQ(window.promise(0), 5u);
   window.opened();
-  EXPECT_EQ(window.promise(), 5u);
+  EXPECT_EQ(window.promise(0), 5u);
+}
+
+TEST(CommandWindow, ClosesWhenAnswersAreNotRead) {
+  CommandWindow window(1, 4);
+  for (int i = 0; i < 4; ++i) window.advance();
+  EXPECT_EQ(window.promise(4), 8u);  // a whole window unsent is no reason
+  for (int i = 0; i < 4; ++i) window.advance();
+  EXPECT_EQ(window.promise(8), 8u);
+  EXPECT_FALSE(window.contains(9));
+  EXPECT_EQ(window.promise(1000), 8u);
+  EXPECT_EQ(window.promise(6), 10u);
+  EXPECT_EQ(window.promise(0), 12u);
 }
 
 TEST(CommandWindow, KnowsWhatIsOutside) {
