@@ -181,8 +181,11 @@ void Session::deliver_held() {
 }
 
 void Session::dispatch(const Bhs& bhs, std::span<const std::byte> data, Command* command) {
-  if (!nexus_ && !find_opcode(bhs.code())->discovery)
-    return reject(bhs, RejectReason::command_not_supported);
+  if (!nexus_ && !find_opcode(bhs.code())->discovery) {
+    reject(bhs, RejectReason::command_not_supported);
+    if (command != nullptr) free(*command);  // it was held; `bhs` is part of it
+    return;
+  }
   switch (static_cast<Opcode>(bhs.code())) {
     case Opcode::scsi_command: return begin(*command);
     case Opcode::nop_out: return nop_out(bhs, data);

@@ -268,6 +268,22 @@ TEST_F(IscsiHostile, ImmediateStatusesThatNobodyReadsEndTheConnection) {
   EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.server->connections() == 1; }));
 }
 
+TEST_F(IscsiHostile, CommandsInDiscoveryLeaveNothingBehind) {
+  IscsiClient client(target_.port());
+  ASSERT_EQ(client.discover().status, 0);
+  auto before = allocated();
+  for (std::uint32_t round = 0; round < 2000; ++round) {
+    auto first = client.cmd_sn;
+    client.cmd_sn = first + 1;  // this one must wait for the next
+    client.send_command(test_unit_ready(), kFinalBit, 0);
+    client.cmd_sn = first;
+    client.send_command(test_unit_ready(), kFinalBit, 0);
+    client.cmd_sn = first + 2;
+    for (int i = 0; i < 2; ++i) ASSERT_EQ(client.receive().opcode(), Opcode::reject);
+  }
+  EXPECT_LT(allocated(), before + (std::size_t{512} << 10));
+}
+
 class IscsiImpatient : public IscsiHostile {
  protected:
   IscsiImpatient()
