@@ -172,14 +172,19 @@ asio::awaitable<void> Connection::answer_login() {
 }
 
 asio::awaitable<void> Connection::refuse_login(Login::Answer answer) {
+  auto why = "login refused (" + to_string(answer.status) + "): " + answer.reason;
+  timer_.cancel();  // the pause has a bound of its own
   if (answer.status == LoginStatus::authentication_failure ||
       answer.status == LoginStatus::authorization_failure ||
       answer.status == LoginStatus::target_not_found)
     co_await pause(state_->login_failed(address_));
-  if (ending()) co_return;
+  if (ending()) {
+    reason_ = why + "; not answered: " + reason_;
+    co_return;
+  }
   send_login(answer);
   thread_.flush();
-  finish("login refused (" + to_string(answer.status) + "): " + answer.reason);
+  finish(std::move(why));
 }
 
 asio::awaitable<void> Connection::pause(steady_clock::duration time) {

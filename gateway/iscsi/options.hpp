@@ -55,7 +55,7 @@ struct Limits {
   std::size_t total_bytes = std::size_t{1} << 30;
   std::size_t control_backlog = 512;  ///< unsent answers that carry no command's status
   /// Answers to failed logins of one address: so many at once, then one in
-  /// each `failed_login_interval`.
+  /// each `failed_login_interval`, but each within half of Timers::login.
   std::size_t failed_login_burst = 10;
   std::chrono::milliseconds failed_login_interval{1000};
 };

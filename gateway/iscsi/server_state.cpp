@@ -23,8 +23,9 @@ LoginThrottle::Clock::duration LoginThrottle::failed(const std::string& address,
   if (next_free_.size() >= kRememberedAddresses) forget_old(now);
   // The time at which the bucket of this address is full again.
   auto& full = next_free_[address];
-  full = std::max(full, now) + interval_;
-  auto debt = full - now - interval_ * static_cast<Clock::rep>(burst_);
+  auto free = interval_ * static_cast<Clock::rep>(burst_);
+  full = std::min(std::max(full, now) + interval_, now + free + longest_);
+  auto debt = full - now - free;
   return std::max(debt, Clock::duration::zero());
 }
 

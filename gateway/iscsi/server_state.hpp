@@ -32,12 +32,14 @@ struct SessionKey {
 };
 
 /// Slows down who guesses: answers to failed logins of one address leave at a
-/// bounded rate. Successful logins are never delayed.
+/// bounded rate, but none later than `longest`: who fails is told why.
+/// Successful logins are never delayed.
 class LoginThrottle {
  public:
   using Clock = std::chrono::steady_clock;
 
-  LoginThrottle(std::size_t burst, Clock::duration interval) : burst_(burst), interval_(interval) {}
+  LoginThrottle(std::size_t burst, Clock::duration interval, Clock::duration longest)
+      : burst_(burst), interval_(interval), longest_(longest) {}
 
   /// A login from this address failed now; how long its answer must wait.
   Clock::duration failed(const std::string& address, Clock::time_point now);
@@ -47,13 +49,15 @@ class LoginThrottle {
 
   std::size_t burst_;
   Clock::duration interval_;
+  Clock::duration longest_;
   std::map<std::string, Clock::time_point> next_free_;
 };
 
 struct ServerState {
   explicit ServerState(ServerOptions o)
       : options(std::move(o)),
-        throttle(options.limits.failed_login_burst, options.limits.failed_login_interval) {}
+        throttle(options.limits.failed_login_burst, options.limits.failed_login_interval,
+                 options.timers.login / 2) {}
 
   const ServerOptions options;
   std::vector<Portal> bound;           ///< set before the first accept

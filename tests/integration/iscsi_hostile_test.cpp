@@ -344,6 +344,31 @@ TEST_F(IscsiImpatient, FailedLoginsAreAnsweredEverSlower) {
   EXPECT_EQ(late.login_answer().status, 0x0203);
 }
 
+TEST_F(IscsiImpatient, EveryWrongLoginIsAnsweredAndItsCauseLogged) {
+  constexpr int kLogins = 40;
+  target_.directory.add_host({.id = 2, .name = "closed"}, {"iqn.2026-11.io.caisson.test:closed"});
+  ::testing::internal::CaptureStderr();
+  std::vector<std::unique_ptr<IscsiClient>> clients;
+  for (int i = 0; i < kLogins; ++i) {
+    auto& client = *clients.emplace_back(std::make_unique<IscsiClient>(target_.port()));
+    std::string text;
+    append_text(text, "InitiatorName", "iqn.2026-11.io.caisson.test:closed");
+    append_text(text, "TargetName", kTarget);
+    client.send_login(1, 3, text);
+  }
+  for (auto& client : clients) {
+    EXPECT_EQ(client->login_answer().status, 0x0201);
+    EXPECT_TRUE(client->closed());
+  }
+  EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.server->connections() == 1; }));
+  auto log = ::testing::internal::GetCapturedStderr();
+  int causes = 0;
+  for (auto at = log.find("host closed must authenticate"); at != log.npos;
+       at = log.find("host closed must authenticate", at + 1))
+    ++causes;
+  EXPECT_EQ(causes, kLogins);
+}
+
 TEST(IscsiLimits, ConnectionsOfOneAddressAreCounted) {
   IscsiTarget target([](ServerOptions& options) { options.limits.connections_per_address = 2; });
   IscsiClient first(target.port()), second(target.port());
