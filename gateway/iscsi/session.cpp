@@ -217,8 +217,9 @@ void Session::connection_lost(const std::string& reason) {
     else
       retire(*command);
   }
-  log::info("session {}: {} at {} ended: {}", id_, login_.initiator_name,
-            login_.discovery ? "discovery" : login_.target_name, reason);
+  log::info("session {}: {} at {} ended: {}{}", id_, login_.initiator_name,
+            login_.discovery ? "discovery" : login_.target_name, reason,
+            rejects_ > 1 ? fmt::format("; {} PDUs were rejected", rejects_) : "");
   maybe_gone();
 }
 

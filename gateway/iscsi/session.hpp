@@ -157,6 +157,7 @@ class Session final : public scsi::SessionHandle, public std::enable_shared_from
   bool logging_out_ = false;
   bool waking_ = false;
   bool complained_ = false;        ///< an unknown transfer tag was logged
+  std::uint64_t rejects_ = 0;      ///< of which the first was logged
   std::string text_in_;            ///< a text request that continues
   std::string text_out_;           ///< a text response that continues
   std::shared_ptr<Session> self_;  ///< while ended and not gone

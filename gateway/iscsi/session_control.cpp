@@ -71,8 +71,9 @@ void Session::reject(const Bhs& offender, RejectReason reason) {
   store(std::span(pdu.small), offender);
   pdu.data = pdu.small.data();
   pdu.data_length = kBhsLength;
-  log::info("session {}: {} of {} rejected, reason {:#04x}", id_, opcode_name(offender.code()),
-            connection_->peer(), static_cast<unsigned>(reason));
+  if (rejects_++ == 0)
+    log::info("session {}: {} of {} rejected, reason {:#04x}; more are only counted", id_,
+              opcode_name(offender.code()), connection_->peer(), static_cast<unsigned>(reason));
   connection_->send(pdu, header, true);
 }
 

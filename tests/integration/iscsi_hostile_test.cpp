@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <memory>
 #include <random>
 
@@ -282,6 +283,22 @@ TEST_F(IscsiHostile, CommandsInDiscoveryLeaveNothingBehind) {
     for (int i = 0; i < 2; ++i) ASSERT_EQ(client.receive().opcode(), Opcode::reject);
   }
   EXPECT_LT(allocated(), before + (std::size_t{512} << 10));
+}
+
+TEST_F(IscsiHostile, RejectsAreLoggedOnceAndCounted) {
+  ::testing::internal::CaptureStderr();
+  {
+    IscsiClient client(target_.port());
+    login(client);
+    for (int i = 0; i < 500; ++i) {
+      client.send(make_header<Bhs>(Opcode::snack));
+      ASSERT_EQ(client.receive().opcode(), Opcode::reject);
+    }
+  }
+  EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.server->connections() == 1; }));
+  auto log = ::testing::internal::GetCapturedStderr();
+  EXPECT_LT(std::ranges::count(log, '\n'), 10);
+  EXPECT_NE(log.find("500 PDUs were rejected"), log.npos) << log;
 }
 
 class IscsiImpatient : public IscsiHostile {
