@@ -74,7 +74,9 @@ const KeySpec* find_key(std::string_view name) noexcept;
 /// One login's, or one session's, negotiation of the operational keys.
 class Negotiation {
  public:
-  Negotiation(const TargetOffer& offer, bool discovery) : offer_(offer), discovery_(discovery) {}
+  /// `agreed` holds until something else is.
+  Negotiation(const TargetOffer& offer, bool discovery, const SessionParameters& agreed = {})
+      : offer_(offer), discovery_(discovery), agreed_(agreed) {}
 
   /// Takes a key the initiator sent in `stage` and appends the answer, if one
   /// is due. A Failure ends the login (a key negotiated twice, in the wrong

@@ -118,7 +118,7 @@ void Session::send_text(std::uint32_t tag) {
 
 std::string Session::answer_text(const std::vector<TextPair>& pairs) {
   std::string answer;
-  Negotiation negotiation(state_->options.offer, login_.discovery);
+  Negotiation negotiation(state_->options.offer, login_.discovery, login_.parameters);
   for (const auto& pair : pairs) {
     if (pair.key == "SendTargets") {
       answer += list_targets(pair.value);
@@ -126,9 +126,9 @@ std::string Session::answer_text(const std::vector<TextPair>& pairs) {
     }
     if (!negotiation.take(pair.key, pair.value, Stage::full_feature, answer))
       append_text(answer, pair.key, "Reject");
-    else if (pair.key == "MaxRecvDataSegmentLength")
-      login_.parameters.peer_max_recv = negotiation.result().peer_max_recv;
   }
+  // All else is the login's alone (RFC 7143 13).
+  login_.parameters.peer_max_recv = negotiation.result().peer_max_recv;
   return answer;
 }
 

@@ -124,6 +124,29 @@ TEST_F(IscsiLogin, NegotiatesLargeTransfers) {
   EXPECT_EQ(reply.keys["MaxRecvDataSegmentLength"], "262144");
 }
 
+TEST_F(IscsiLogin, ALengthThatIsRejectedLaterChangesNothing) {
+  IscsiClient client(target_.port());
+  ASSERT_EQ(client.login(kTarget, {{"MaxRecvDataSegmentLength", "512"}}).status, 0);
+  client.clear_attentions();
+  auto declare = [&](std::string_view length) {
+    auto header = make_header<TextRequestBhs>(Opcode::text_request);
+    header.initiator_task_tag = client.next_tag();
+    header.target_transfer_tag = kNoTag;
+    header.cmd_sn = client.cmd_sn++;
+    std::string text;
+    append_text(text, "MaxRecvDataSegmentLength", length);
+    client.send(header, to_bytes(text));
+    return std::string(client.receive().text());
+  };
+  for (auto wrong : {"511", "16777216", "many", "Reject"}) {
+    declare(wrong);
+    EXPECT_EQ(client.read(0, 8).data_ins, 8u) << wrong;
+  }
+  EXPECT_NE(declare("1").find("Reject"), std::string::npos);
+  declare("1024");
+  EXPECT_EQ(client.read(0, 8).data_ins, 4u);
+}
+
 TEST_F(IscsiLogin, StatusTellsWhyNot) {
   target_.directory.grant(IscsiTarget::kOpenHost, "iqn.2026-11.io.caisson:node:away",
                           {scsi::Verdict::unavailable, {}});
