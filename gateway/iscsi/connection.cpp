@@ -206,8 +206,7 @@ asio::awaitable<bool> Connection::establish(Login::Answer& answer) {
     auto old = state_->insert(session->key(), session);
     if (!old) break;
     gate_.expires_at(steady_clock::time_point::max());
-    old->replace(
-        [self = shared_from_this()] { self->thread_.post([self] { self->gate_.cancel(); }); });
+    old->replace(shared_from_this());
     co_await gate_.async_wait(kTuple);
   }
   if (ending()) {
@@ -324,6 +323,10 @@ void Connection::request_logout(std::chrono::milliseconds within) {
     if (!self->session_) return self->end("the gateway stops");
     if (!self->ending()) self->session_->announce(AsyncEvent::request_logout, within);
   });
+}
+
+void Connection::proceed() {
+  thread_.post([self = shared_from_this()] { self->gate_.cancel(); });
 }
 
 void Connection::arm_timer(steady_clock::duration time) {

@@ -48,6 +48,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   /// Asks the initiator to log out, or ends an unfinished login. From any thread.
   void request_logout(std::chrono::milliseconds within);
 
+  /// The session that this login replaces is gone. From any thread.
+  void proceed();
+
   // For the session, on the connection's thread.
   IoThread& thread() const noexcept { return thread_; }
   const std::string& peer() const noexcept { return peer_; }

@@ -235,24 +235,23 @@ void Session::gone() {
     state_->remove(key(), *this);
   }
   state_->free_tsih(tsih_);
-  std::vector<std::function<void()>> callbacks;
+  std::vector<std::weak_ptr<Connection>> successors;
   {
     std::lock_guard lock(mutex_);
     gone_ = true;
-    callbacks.swap(on_gone_);
+    successors.swap(successors_);
   }
-  for (auto& callback : callbacks) callback();
+  for (auto& successor : successors)
+    if (auto waiting = successor.lock()) waiting->proceed();
 }
 
-void Session::replace(std::function<void()> gone) {
+void Session::replace(const std::shared_ptr<Connection>& successor) {
   {
     std::lock_guard lock(mutex_);
-    if (!gone_) {
-      on_gone_.push_back(std::move(gone));
-      gone = nullptr;
-    }
+    if (gone_) return successor->proceed();
+    std::erase_if(successors_, [](const auto& other) { return other.expired(); });
+    successors_.push_back(successor);
   }
-  if (gone) return gone();
   drop("the initiator logged in again");
 }
 

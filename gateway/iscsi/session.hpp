@@ -6,7 +6,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -51,9 +50,9 @@ class Session final : public scsi::SessionHandle, public std::enable_shared_from
   void announce(AsyncEvent event, std::chrono::milliseconds within);
   void connection_lost(const std::string& reason);
 
-  /// Ends it and calls `gone`, on any thread, when nothing of it is left. From
-  /// any thread.
-  void replace(std::function<void()> gone);
+  /// Ends it; `successor`, a connection that may give up before, proceeds when
+  /// nothing of it is left. From any thread.
+  void replace(const std::shared_ptr<Connection>& successor);
 
   // SessionHandle: from any thread.
   scsi::SessionView view() const override;
@@ -165,10 +164,10 @@ class Session final : public scsi::SessionHandle, public std::enable_shared_from
   std::atomic<std::uint64_t> commands_ = 0, bytes_in_ = 0, bytes_out_ = 0;
   std::int64_t since_ = 0;
   std::string portal_;
-  mutable std::mutex mutex_;  ///< guards luns_, gone_, on_gone_
+  mutable std::mutex mutex_;  ///< guards luns_, gone_, successors_
   std::vector<std::uint64_t> luns_;
   bool gone_ = false;
-  std::vector<std::function<void()>> on_gone_;
+  std::vector<std::weak_ptr<Connection>> successors_;
 };
 
 }  // namespace caisson::iscsi

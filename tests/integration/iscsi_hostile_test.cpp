@@ -400,6 +400,33 @@ TEST(IscsiLimits, ConnectionsOfOneAddressAreCounted) {
   EXPECT_EQ(fourth.login(kTarget).status, 0);
 }
 
+TEST(IscsiLimits, LoginsThatGaveUpWaitingLeaveNothingBehind) {
+  IscsiTarget target([](ServerOptions& options) { options.limits.half_logins_per_address = 1; }, 1);
+  IscsiClient hung(target.port());
+  ASSERT_EQ(hung.login(kTarget).status, 0);
+  hung.clear_attentions();
+  target.on_thread([&] { target.object->hold(); });
+  hung.send_command(read_16(0, 1), kFinalBit | kReadBit, 512);
+  ASSERT_TRUE(IscsiTarget::eventually([&] { return target.server->bytes_held() != 0; }));
+  std::string text;
+  append_text(text, "InitiatorName", hung.name);
+  append_text(text, "TargetName", kTarget);
+  auto before = allocated();
+  for (int i = 0; i < 300; ++i) {  // each evicts the one before it
+    IscsiClient retry(target.port());
+    retry.send_login(1, 3, text);
+    if (i == 0) {
+      EXPECT_TRUE(hung.closed());
+    }
+  }
+  IscsiClient last(target.port());
+  last.send_login(1, 3, text);
+  EXPECT_TRUE(IscsiTarget::eventually([&] { return target.server->connections() == 1; }));
+  EXPECT_LT(allocated(), before + (std::size_t{512} << 10));
+  target.on_thread([&] { target.object->release(); });
+  EXPECT_EQ(last.login_answer().status, 0);
+}
+
 TEST(IscsiSilence, IsAskedAboutAndThenEnded) {
   IscsiTarget target([](ServerOptions& options) {
     options.timers.nop_interval = 100ms;
