@@ -173,7 +173,7 @@ Login::Step Login::take_identity(const TextPair& pair) {
   if (!name.empty() || !valid_iscsi_name(pair.value))
     return Refusal{LoginStatus::initiator_error,
                    fmt::format("a malformed or repeated {}", pair.key)};
-  name = pair.value;
+  name = lower_name(pair.value);
   return {};
 }
 

@@ -136,10 +136,11 @@ std::string Session::answer_text(const std::vector<TextPair>& pairs) {
 /// session's own target. Only what this host may log in to.
 std::string Session::list_targets(std::string_view which) const {
   auto own = std::string_view(login_.target_name);
+  auto wanted = lower_name(which);
   std::string text;
   auto local = connection_->local();
   for (const auto& name : state_->options.directory->targets(login_.host.id)) {
-    bool asked = which == "All" ? login_.discovery : which.empty() ? name == own : name == which;
+    bool asked = which == "All" ? login_.discovery : which.empty() ? name == own : name == wanted;
     if (!asked) continue;
     append_text(text, "TargetName", name);
     for (const auto& portal : state_->bound) {

@@ -105,6 +105,13 @@ std::string format_binary(std::span<const std::byte> bytes) {
   return text;
 }
 
+std::string lower_name(std::string_view name) {
+  std::string lower(name);
+  for (auto& c : lower)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return lower;
+}
+
 std::vector<std::string_view> split_list(std::string_view value) {
   std::vector<std::string_view> items;
   for (;;) {

@@ -44,6 +44,10 @@ std::optional<std::vector<std::byte>> parse_binary(std::string_view value, std::
 /// "0x" and lower-case hexadecimal.
 std::string format_binary(std::span<const std::byte> bytes);
 
+/// An iSCSI name as it is compared: capitals of ASCII folded (RFC 3722 3.2);
+/// what lies beyond ASCII stays as it came.
+std::string lower_name(std::string_view name);
+
 /// The items of a comma-separated list.
 std::vector<std::string_view> split_list(std::string_view value);
 

@@ -64,6 +64,16 @@ class LoginTest : public ::testing::Test {
   Login login_{LoginContext{.directory = directory_}};
 };
 
+TEST_F(LoginTest, NamesAreTakenInLowerCase) {
+  auto answer = send(1, 3,
+                     {{"InitiatorName", "IQN.2026-11.io.Caisson.TEST:I"},
+                      {"TargetName", "iqn.2026-11.IO.caisson:Node:DISK"}});
+  EXPECT_EQ(answer.next, Login::Next::established) << answer.reason;
+  auto result = login_.result();
+  EXPECT_EQ(result.initiator_name, kInitiator);
+  EXPECT_EQ(result.target_name, kTarget);
+}
+
 TEST_F(LoginTest, StraightToTheFullFeaturePhase) {
   auto answer = send(1, 3, names());
   EXPECT_EQ(answer.next, Login::Next::established);
