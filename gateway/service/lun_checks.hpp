@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What must hold before a LUN changes, as far as it can be told without
-// changing anything. The registry checks again when it acts: this is for
-// --dry-run and for reasons that only the service knows (sessions, grants).
+// What must hold before a LUN changes for reasons that only the service knows
+// (sessions, grants). All else the registry checks, in dry runs too.
 #pragma once
 
 #include "gateway/service/describe.hpp"
@@ -10,12 +9,6 @@ namespace caisson::service {
 
 /// `name`, or the only store, or "main"; not_found with the way out.
 Outcome<std::string> default_store(Parts& parts, std::string_view name);
-
-/// The LUN as it would be, or why it cannot be made.
-Outcome<object::LunView> preview_create(Parts& parts, const object::CreateOptions& options);
-
-Outcome<> check_resize(Parts& parts, const object::LunView& lun, std::uint64_t capacity,
-                       bool allow_shrink);
 
 /// in_use, naming them, while sessions reach the LUN.
 Outcome<> check_no_sessions(Parts& parts, const object::LunView& lun);

@@ -4,7 +4,6 @@
 #include "gateway/service/lun_checks.hpp"
 #include "gateway/service/verbs.hpp"
 #include "storage_object/base/errc.hpp"
-#include "storage_object/base/names.hpp"
 
 namespace caisson::service {
 namespace {
@@ -16,10 +15,14 @@ wire::LunReply lun_reply(Parts& parts, const object::LunView& lun, bool dry_run,
   return reply;
 }
 
-/// The reply to a change that the registry made, or why it did not.
-Outcome<wire::LunReply> changed_reply(Parts& parts, const Outcome<object::LunView>& lun) {
+/// The reply to a change that the registry made or tried out, or why it did not.
+Outcome<wire::LunReply> planned_reply(Parts& parts, const Outcome<object::LunView>& lun,
+                                      bool dry_run, bool changed) {
   if (!lun) return lun.error();
-  return lun_reply(parts, *lun, false, true);
+  return lun_reply(parts, *lun, dry_run, changed);
+}
+Outcome<wire::LunReply> changed_reply(Parts& parts, const Outcome<object::LunView>& lun) {
+  return planned_reply(parts, lun, false, true);
 }
 
 template <class Request>
@@ -49,15 +52,9 @@ Outcome<wire::LunReply> lun_create(Parts& parts, const Call&,
   options->capacity = request.size();
   options->target_name = request.target_name();
   options->target_lun = request.target_lun();
+  options->dry_run = request.dry_run();
   bool existed = parts.registry.find(options->name).has_value();
-  if (request.dry_run()) {
-    auto preview = preview_create(parts, *options);
-    if (!preview) return preview.error();
-    return lun_reply(parts, *preview, true, !existed);
-  }
-  auto created = parts.registry.create(*options);
-  if (!created) return created.error();
-  return lun_reply(parts, *created, false, !existed);
+  return planned_reply(parts, parts.registry.create(*options), request.dry_run(), !existed);
 }
 
 Outcome<wire::LunListReply> lun_list(Parts& parts, const Call&,
@@ -99,31 +96,17 @@ Outcome<wire::LunReply> lun_resize(Parts& parts, const Call& call,
   if (!lun) return lun.error();
   if (auto allowed = check_host_right(parts, call, *lun, "resize"); !allowed)
     return allowed.error();
-  if (auto ok = check_resize(parts, *lun, request.size(), request.allow_shrink()); !ok)
-    return ok.error();
-  bool changed = lun->record.capacity != request.size();
-  if (request.dry_run() || !changed) {
-    lun->record.capacity = request.size();
-    return lun_reply(parts, *lun, request.dry_run(), changed);
-  }
-  return changed_reply(
-      parts, parts.registry.resize(request.name(), request.size(), request.allow_shrink()));
+  if (lun->record.capacity == request.size())
+    return lun_reply(parts, *lun, request.dry_run(), false);
+  auto resized = parts.registry.resize(request.name(), request.size(), request.allow_shrink(),
+                                       request.dry_run());
+  return planned_reply(parts, resized, request.dry_run(), true);
 }
 
 Outcome<wire::LunReply> lun_rename(Parts& parts, const Call&,
                                    const wire::LunRenameRequest& request) {
-  auto lun = find_lun(parts, request.name());
-  if (!lun) return lun.error();
-  if (auto name = checked_name("LUN", request.to()); !name) return name.error();
-  if (request.name() == request.to()) return lun_reply(parts, *lun, request.dry_run(), false);
-  if (parts.registry.find(request.to()))
-    return failure(Errc::already_exists, fmt::format("there is a LUN {} already", request.to()),
-                   "choose another name");
-  if (request.dry_run()) {
-    lun->record.name = request.to();
-    return lun_reply(parts, *lun, true, true);
-  }
-  return changed_reply(parts, parts.registry.rename(request.name(), request.to()));
+  auto renamed = parts.registry.rename(request.name(), request.to(), request.dry_run());
+  return planned_reply(parts, renamed, request.dry_run(), request.name() != request.to());
 }
 
 Outcome<wire::LunReply> lun_import(Parts& parts, const Call& call,
@@ -138,9 +121,7 @@ Outcome<wire::LunReply> lun_import(Parts& parts, const Call& call,
   options.progress = call.progress;
   options.stop = call.stop;
   options.dry_run = request.dry_run();
-  auto imported = parts.registry.import(options);
-  if (!imported) return imported.error();
-  return lun_reply(parts, *imported, request.dry_run(), true);
+  return planned_reply(parts, parts.registry.import(options), request.dry_run(), true);
 }
 
 Outcome<wire::LunReply> lun_adopt(Parts& parts, const Call&, const wire::LunAdoptRequest& request) {
@@ -148,17 +129,10 @@ Outcome<wire::LunReply> lun_adopt(Parts& parts, const Call&, const wire::LunAdop
   if (!store) return store.error();
   std::optional<std::uint64_t> capacity;
   if (request.has_capacity()) capacity = request.capacity();
-  if (request.dry_run()) {
-    auto known = parts.registry.find_by_file(*store, request.file());
-    if (known && known->state == catalog::LunState::online)
-      return failure(Errc::in_use,
-                     fmt::format("{} is served as LUN {}", request.file(), known->record.name),
-                     "there is nothing to adopt");
-    wire::LunReply reply;
-    *reply.mutable_change() = change(true, true);
-    return reply;
-  }
-  return changed_reply(parts, parts.registry.adopt(*store, request.file(), capacity));
+  auto known = parts.registry.find_by_file(*store, request.file());
+  bool changed = !known || !known->object;
+  auto adopted = parts.registry.adopt(*store, request.file(), capacity, request.dry_run());
+  return planned_reply(parts, adopted, request.dry_run(), changed);
 }
 
 Outcome<wire::LunReply> lun_online(Parts& parts, const Call&,

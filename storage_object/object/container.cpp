@@ -7,6 +7,7 @@
 #include <boost/system/errc.hpp>
 
 #include "storage_object/base/errc.hpp"
+#include "storage_object/base/names.hpp"
 
 namespace caisson::object {
 
@@ -24,10 +25,25 @@ Container::Container(std::unique_ptr<file_store::File> file, std::string store_n
       label_(fmt::format("{}/{}", store_name, name_)),
       trailer_(file_, label_) {}
 
+namespace {
+
+std::string remedy_of(const Error& error) {
+  return to_errc(error) == Errc::no_space ? "free space in the store"
+                                          : "check the store's file system";
+}
+
+}  // namespace
+
+Failure cannot_size(std::string_view label, std::uint64_t length, const Error& error) {
+  return failure(to_errc(error),
+                 fmt::format("{}: cannot set its length to {}: {}", label, format_size(length),
+                             error.message()),
+                 remedy_of(error));
+}
+
 Failure Container::failed(const char* doing, const Error& error) const {
   return failure(to_errc(error), fmt::format("{}: cannot {}: {}", label_, doing, error.message()),
-                 to_errc(error) == Errc::no_space ? "free space in the store"
-                                                  : "check the store's file system");
+                 remedy_of(error));
 }
 
 Outcome<> Container::sync() {
@@ -39,7 +55,7 @@ Outcome<> Container::sync() {
 }
 
 Outcome<> Container::set_length(std::uint64_t length) {
-  if (auto done = file_.resize(length); !done) return failed("set its length", done.error());
+  if (auto done = file_.resize(length); !done) return cannot_size(label_, length, done.error());
   return {};
 }
 

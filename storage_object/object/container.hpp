@@ -131,6 +131,19 @@ class Container {
   bool sync_failed_ = false;
 };
 
+/// Why a container's file did not take that length.
+Failure cannot_size(std::string_view label, std::uint64_t length, const Error& error);
+
+// What dry runs ask.
+
+/// Errc::already_exists if anything in the store has that name.
+Outcome<> check_name_free(file_store::Store& store, std::string_view store_name,
+                          std::string_view file);
+/// Whether the store can hold the container of `row`. `thick_bytes`: what it still
+/// has to find room for if it is thick.
+Outcome<> check_room(file_store::Store& store, const catalog::LunRecord& row,
+                     std::uint64_t thick_bytes);
+
 /// What a trailer says of an object, from the catalog's row and back. Fields the
 /// row does not have are left alone.
 void fill_message(format::pb::Trailer& message, const catalog::LunRecord& row);

@@ -133,11 +133,7 @@ Outcome<> Registry::erase(const EntryPtr& entry) {
   return {};
 }
 
-Outcome<Registry::Locked> Registry::reserve(const LunRecord& row) {
-  auto entry = std::make_shared<Entry>();
-  entry->record = row;
-  std::unique_lock change(entry->change);
-  std::lock_guard lock(mutex_);
+Outcome<> Registry::check_free(const LunRecord& row) const {
   if (by_name_.contains(row.name))
     return failure(Errc::already_exists, fmt::format("LUN '{}' exists already", row.name),
                    "choose another name");
@@ -152,6 +148,15 @@ Outcome<Registry::Locked> Registry::reserve(const LunRecord& row) {
                      fmt::format("LUN number {} of target {} is '{}'", row.target_lun,
                                  row.target_name, at->second->record.name),
                      "choose another LUN number or target");
+  return {};
+}
+
+Outcome<Registry::Locked> Registry::reserve(const LunRecord& row) {
+  auto entry = std::make_shared<Entry>();
+  entry->record = row;
+  std::unique_lock change(entry->change);
+  std::lock_guard lock(mutex_);
+  if (auto free = check_free(row); !free) return free.error();
   index(entry);
   return Locked{entry, std::move(change)};
 }

@@ -37,6 +37,7 @@ struct CreateOptions {
   std::string location;     ///< free text an administrator gives
   std::string target_name;  ///< empty: made from authority, node and name
   std::uint64_t target_lun = 0;
+  bool dry_run = false;  ///< check everything, change nothing, describe what would be
 };
 
 struct ImportOptions {
@@ -45,8 +46,8 @@ struct ImportOptions {
   std::string file;
   std::string name;       ///< of the LUN; empty: the file's stem
   bool in_place = false;  ///< else by copy
-  CreateOptions like;     ///< store, block sizes, cache, …; its name and capacity are ignored
-  bool dry_run = false;   ///< check everything, change nothing, describe what would be
+  CreateOptions like;  ///< store, block sizes, cache, …; its name, capacity and dry_run are ignored
+  bool dry_run = false;  ///< check everything, change nothing, describe what would be
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;  ///< may be empty
   std::stop_token stop;  ///< asked between pieces: Errc::cancelled, nothing is left behind
 };
@@ -110,6 +111,7 @@ struct RebuildReport {
 /// Changes of one object run one after the other, of different objects beside
 /// each other. Every change is durable when its call returns success; a crash
 /// at any point leaves the state before or after it, found at the next start.
+/// With dry_run a call makes the same checks, changes nothing and describes what would be.
 class ObjectRegistry {
  public:
   virtual ~ObjectRegistry() = default;
@@ -124,7 +126,7 @@ class ObjectRegistry {
 
   /// Errc::invalid_argument if it and another store or a protected directory lie
   /// in one another (by canonical paths); such a store of the catalog is offline.
-  virtual Outcome<> add_store(const catalog::StoreRecord& record) = 0;
+  virtual Outcome<> add_store(const catalog::StoreRecord& record, bool dry_run = false) = 0;
   virtual Outcome<> remove_store(std::string_view name) = 0;  // in_use while LUNs live there
   virtual std::vector<catalog::StoreRecord> stores() = 0;
   virtual file_store::Store* store(std::string_view name) = 0;  // nullptr: unknown or not open
@@ -134,10 +136,11 @@ class ObjectRegistry {
   /// Takes up a container the catalog does not know or does not agree with.
   /// `capacity` names where its trailer stands if the file's length does not tell.
   virtual Outcome<LunView> adopt(std::string_view store, std::string_view file,
-                                 std::optional<std::uint64_t> capacity) = 0;
-  virtual Outcome<LunView> resize(std::string_view name, std::uint64_t capacity,
-                                  bool allow_shrink) = 0;
-  virtual Outcome<LunView> rename(std::string_view name, std::string_view to) = 0;
+                                 std::optional<std::uint64_t> capacity, bool dry_run = false) = 0;
+  virtual Outcome<LunView> resize(std::string_view name, std::uint64_t capacity, bool allow_shrink,
+                                  bool dry_run = false) = 0;
+  virtual Outcome<LunView> rename(std::string_view name, std::string_view to,
+                                  bool dry_run = false) = 0;
   virtual Outcome<LunView> set(std::string_view name, const SetOptions& options) = 0;
   virtual Outcome<LunView> set_online(std::string_view name, bool accept_loss) = 0;
   virtual Outcome<LunView> set_offline(std::string_view name) = 0;

@@ -65,7 +65,7 @@ Outcome<> Registry::check_adoptable(const LunRecord& row, const EntryPtr& known)
 }
 
 Outcome<LunView> Registry::adopt(std::string_view store, std::string_view file,
-                                 std::optional<std::uint64_t> capacity) {
+                                 std::optional<std::uint64_t> capacity, bool dry_run) {
   auto name = lun_of(store, file);
   if (!name) return name.error();
   if (capacity && (*capacity == 0 || *capacity > format::kMaxCapacity))
@@ -74,7 +74,7 @@ Outcome<LunView> Registry::adopt(std::string_view store, std::string_view file,
   if (auto known = find_by_file(store, file)) {
     auto locked = lock(known->record.name);
     if (!locked) return locked.error();
-    return adopt_known(locked->entry, capacity);
+    return adopt_known(locked->entry, capacity, dry_run);
   }
   auto where = open_store(store);
   if (!where) return where.error();
@@ -84,12 +84,18 @@ Outcome<LunView> Registry::adopt(std::string_view store, std::string_view file,
   row.name = *name;
   row.store = store;
   row.file = file;
-  return adopt_row(std::move(row), std::move(*container));
+  return adopt_row(std::move(row), std::move(*container), dry_run);
 }
 
-Outcome<LunView> Registry::adopt_row(LunRecord row, std::unique_ptr<Container> container) {
+Outcome<LunView> Registry::adopt_row(LunRecord row, std::unique_ptr<Container> container,
+                                     bool dry_run) {
   if (auto fine = check_adoptable(row, nullptr); !fine) return fine.error();
   if (row.state == LunState::creating) row.state = LunState::online;
+  if (dry_run) {
+    std::lock_guard lock(mutex_);
+    if (auto free = check_free(row); !free) return free.error();
+    return LunView{.record = row, .state = row.state};
+  }
   auto reserved = reserve(row);
   if (!reserved) return reserved.error();
   const auto& entry = reserved->entry;
@@ -107,8 +113,8 @@ Outcome<LunView> Registry::adopt_row(LunRecord row, std::unique_ptr<Container> c
   return view_of(entry);
 }
 
-Outcome<LunView> Registry::adopt_known(const EntryPtr& entry,
-                                       std::optional<std::uint64_t> capacity) {
+Outcome<LunView> Registry::adopt_known(const EntryPtr& entry, std::optional<std::uint64_t> capacity,
+                                       bool dry_run) {
   auto known = view_of(entry);
   if (known.object) return known;
   const auto& old = known.record;
@@ -129,6 +135,7 @@ Outcome<LunView> Registry::adopt_known(const EntryPtr& entry,
     row.state = LunState::online;
   }
   if (auto fine = check_adoptable(row, entry); !fine) return fine.error();
+  if (dry_run) return LunView{.record = row, .state = row.state};
   if (row.uuid != old.uuid) {
     auto erased = options_.catalog->change([&](Transaction& transaction) -> Outcome<> {
       if (auto done = transaction.erase_lun(old.uuid); !done) return done.error();
@@ -214,11 +221,9 @@ Outcome<RebuildReport> Registry::rebuild(bool dry_run) {
         report.lost.push_back(fine.error().message);
         continue;
       }
-      if (!dry_run) {
-        if (auto taken = adopt_row(row, std::move(*container)); !taken) {
-          report.lost.push_back(taken.error().message);
-          if (!find(row.name)) continue;
-        }
+      if (auto taken = adopt_row(row, std::move(*container), dry_run); !taken) {
+        report.lost.push_back(taken.error().message);
+        if (dry_run || !find(row.name)) continue;
       }
       report.restored.push_back(row.name);
       auto proposed = propose_grants(*options_.catalog, row, slot.message, dry_run, report);

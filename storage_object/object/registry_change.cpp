@@ -46,8 +46,8 @@ Outcome<> check_resize(const LunView& lun, std::uint64_t capacity, bool allow_sh
 
 }  // namespace
 
-Outcome<LunView> Registry::resize(std::string_view name, std::uint64_t capacity,
-                                  bool allow_shrink) {
+Outcome<LunView> Registry::resize(std::string_view name, std::uint64_t capacity, bool allow_shrink,
+                                  bool dry_run) {
   auto locked = lock(name);
   if (!locked) return locked.error();
   const auto& entry = locked->entry;
@@ -70,6 +70,7 @@ Outcome<LunView> Registry::resize(std::string_view name, std::uint64_t capacity,
   if (container->read_only())
     return failure(Errc::unsupported, fmt::format("LUN '{}' is read-only", name),
                    "resize it with the version that wrote it");
+  if (dry_run) return preview_resize(std::move(lun), capacity);
   auto noted = save(entry, [&](LunRecord& changed) { changed.resize = intent; });
   if (!noted) return noted.error();
   bool shrinks = capacity < intent.from;
@@ -103,6 +104,17 @@ Outcome<LunView> Registry::resize(std::string_view name, std::uint64_t capacity,
   return view_of(entry);
 }
 
+Outcome<LunView> Registry::preview_resize(LunView lun, std::uint64_t capacity) {
+  const auto before = lun.record.capacity;
+  lun.record.capacity = capacity;
+  if (capacity < before) return lun;
+  auto store = open_store(lun.record.store);
+  if (!store) return store.error();
+  auto more = format::container_length(capacity) - format::container_length(before);
+  if (auto room = check_room(**store, lun.record, more); !room) return room.error();
+  return lun;
+}
+
 // A grow is taken back where that is possible; otherwise the object waits
 // offline until the resize can be finished.
 void Registry::give_up_resize(const EntryPtr& entry, const ResizeIntent& intent,
@@ -121,7 +133,7 @@ void Registry::give_up_resize(const EntryPtr& entry, const ResizeIntent& intent,
   entry->reason = fmt::format("a resize was interrupted: {}", why.message);
 }
 
-Outcome<LunView> Registry::rename(std::string_view name, std::string_view to) {
+Outcome<LunView> Registry::rename(std::string_view name, std::string_view to, bool dry_run) {
   if (auto valid = checked_name("LUN", to); !valid) return valid.error();
   std::lock_guard one_at_a_time(rename_mutex_);
   auto locked = lock(name);
@@ -135,6 +147,13 @@ Outcome<LunView> Registry::rename(std::string_view name, std::string_view to) {
   auto taken = failure(Errc::already_exists, fmt::format("LUN '{}' exists already", to),
                        "choose another name");
   if (find(to) || find_by_file(row.store, file)) return taken;
+  if (dry_run) {
+    if (auto free = check_name_free(**store, row.store, file); !free) return free.error();
+    auto lun = view_of(entry);
+    lun.record.name = to;
+    lun.record.file = file;
+    return lun;
+  }
   if (auto noted = note_rename(row.uuid.to_string() + " " + std::string(to)); !noted)
     return noted.error();
   auto moved = (*store)->rename(row.file, file);

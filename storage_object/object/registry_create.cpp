@@ -105,10 +105,24 @@ Outcome<LunView> Registry::create(const CreateOptions& options) {
                      fmt::format("LUN '{}' exists already, with other attributes", options.name),
                      "choose another name, or change it with `caisson lun set` or `resize`");
     }
+    if (options.dry_run) return preview(*row);
     auto made = build(*row, {});
     bool raced = !made && made.error().code == Errc::already_exists && entry_named(options.name);
     if (!raced) return made;
   }
+}
+
+Outcome<LunView> Registry::preview(const LunRecord& row) {
+  {
+    std::lock_guard lock(mutex_);
+    if (auto free = check_free(row); !free) return free.error();
+  }
+  auto store = open_store(row.store);
+  if (!store) return store.error();
+  if (auto free = check_name_free(**store, row.store, row.file); !free) return free.error();
+  auto room = check_room(**store, row, format::container_length(row.capacity));
+  if (!room) return room.error();
+  return LunView{.record = row, .state = row.state};
 }
 
 Outcome<LunView> Registry::build(const LunRecord& row, const Fill& fill) {

@@ -46,17 +46,17 @@ class Registry final : public ObjectRegistry {
 
   Outcome<> start(RegistryObserver& observer) override;
   Outcome<> stop() override;
-  Outcome<> add_store(const catalog::StoreRecord& record) override;
+  Outcome<> add_store(const catalog::StoreRecord& record, bool dry_run) override;
   Outcome<> remove_store(std::string_view name) override;
   std::vector<catalog::StoreRecord> stores() override;
   file_store::Store* store(std::string_view name) override;
   Outcome<LunView> create(const CreateOptions& options) override;
   Outcome<LunView> import(const ImportOptions& options) override;
   Outcome<LunView> adopt(std::string_view store, std::string_view file,
-                         std::optional<std::uint64_t> capacity) override;
-  Outcome<LunView> resize(std::string_view name, std::uint64_t capacity,
-                          bool allow_shrink) override;
-  Outcome<LunView> rename(std::string_view name, std::string_view to) override;
+                         std::optional<std::uint64_t> capacity, bool dry_run) override;
+  Outcome<LunView> resize(std::string_view name, std::uint64_t capacity, bool allow_shrink,
+                          bool dry_run) override;
+  Outcome<LunView> rename(std::string_view name, std::string_view to, bool dry_run) override;
   Outcome<LunView> set(std::string_view name, const SetOptions& options) override;
   Outcome<LunView> set_online(std::string_view name, bool accept_loss) override;
   Outcome<LunView> set_offline(std::string_view name) override;
@@ -95,6 +95,8 @@ class Registry final : public ObjectRegistry {
   Outcome<> erase(const EntryPtr& entry);
   /// A new entry under `row.name`, visible as being created. already_exists.
   Outcome<Locked> reserve(const catalog::LunRecord& row);
+  /// Whether name, file and LUN number are free; under mutex_.
+  Outcome<> check_free(const catalog::LunRecord& row) const;
 
   // Stores (registry_stores.cpp).
   Outcome<> check_place(const catalog::StoreRecord& record);
@@ -124,6 +126,8 @@ class Registry final : public ObjectRegistry {
 
   // Creation and import (registry_create.cpp, registry_import.cpp).
   Outcome<catalog::LunRecord> checked_row(const CreateOptions& options);
+  /// What build() would say, as far as it can be told without a trace.
+  Outcome<LunView> preview(const catalog::LunRecord& row);
   Outcome<LunView> build(const catalog::LunRecord& row, const Fill& fill);
   Outcome<> build_in(const EntryPtr& entry, const Fill& fill);
   /// Takes a creation back: the file, if it is ours, and the row.
@@ -137,14 +141,17 @@ class Registry final : public ObjectRegistry {
   Outcome<Source> find_source(const ImportOptions& options, std::string_view target_name,
                               file_store::Store& target);
   Outcome<LunView> import_in_place(catalog::LunRecord row, std::string_view file,
-                                   std::uint64_t length);
+                                   std::uint64_t length, bool dry_run);
   Outcome<> wrap_in_place(const EntryPtr& entry, std::string_view origin,
                           std::optional<std::uint64_t> raw_length);
   std::string default_store() const;
 
-  Outcome<LunView> adopt_known(const EntryPtr& entry, std::optional<std::uint64_t> capacity);
-  Outcome<LunView> adopt_row(catalog::LunRecord row, std::unique_ptr<Container> container);
+  Outcome<LunView> adopt_known(const EntryPtr& entry, std::optional<std::uint64_t> capacity,
+                               bool dry_run);
+  Outcome<LunView> adopt_row(catalog::LunRecord row, std::unique_ptr<Container> container,
+                             bool dry_run);
   Outcome<> check_adoptable(const catalog::LunRecord& row, const EntryPtr& known) const;
+  Outcome<LunView> preview_resize(LunView lun, std::uint64_t capacity);
   void give_up_resize(const EntryPtr& entry, const catalog::ResizeIntent& intent,
                       const Failure& why);
   Outcome<> switch_cache(const EntryPtr& entry, catalog::CacheMode mode);

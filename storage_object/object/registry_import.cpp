@@ -155,21 +155,25 @@ Outcome<LunView> Registry::import(const ImportOptions& options) {
   if (find(create.name))
     return failure(Errc::already_exists, fmt::format("LUN '{}' exists already", create.name),
                    "choose another name with --as");
-  if (options.dry_run) return LunView{.record = std::move(*row)};
   if (options.in_place) {
     image->reset();
-    return import_in_place(std::move(*row), source->name, length);
+    return import_in_place(std::move(*row), source->name, length, options.dry_run);
   }
+  if (options.dry_run) return preview(*row);
   return build(*row, [&](File& to) { return copy_image(**image, to, length, options); });
 }
 
 Outcome<LunView> Registry::import_in_place(LunRecord row, std::string_view file,
-                                           std::uint64_t length) {
+                                           std::uint64_t length, bool dry_run) {
   if (file != row.file) {
-    auto taken = open_store(row.store).value()->open(row.file, {.read_only = true});
-    if (taken || to_errc(taken.error()) != Errc::not_found)
-      return failure(Errc::already_exists, fmt::format("{}/{} exists already", row.store, row.file),
-                     "choose another name with --as");
+    auto store = open_store(row.store);
+    if (!store) return store.error();
+    if (auto free = check_name_free(**store, row.store, row.file); !free) return free.error();
+  }
+  if (dry_run) {
+    std::lock_guard lock(mutex_);
+    if (auto free = check_free(row); !free) return free.error();
+    return LunView{.record = std::move(row), .state = LunState::creating};
   }
   row.reason = fmt::format("{}{}", kImportMark, file);
   auto reserved = reserve(row);

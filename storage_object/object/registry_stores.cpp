@@ -90,7 +90,7 @@ std::string Registry::default_store() const {
   return stores_.size() == 1 ? stores_.begin()->first : "main";
 }
 
-Outcome<> Registry::add_store(const StoreRecord& record) {
+Outcome<> Registry::add_store(const StoreRecord& record, bool dry_run) {
   if (auto name = checked_name("store", record.name); !name) return name.error();
   std::lock_guard one_at_a_time(place_mutex_);
   {
@@ -105,6 +105,7 @@ Outcome<> Registry::add_store(const StoreRecord& record) {
   }
   auto opened = open_in_place(record);
   if (!opened) return opened.error();
+  if (dry_run) return {};
   auto done = options_.catalog->change(
       [&](Transaction& transaction) { return transaction.put_store(record); });
   if (!done) return done.error();

@@ -1,5 +1,5 @@
-#!/usr/bin/env python3
-# SPDX-License-Identifier: Apache-2.0
+#!/ usr / bin / env python3
+#SPDX - License - Identifier : Apache - 2.0
 """The life of LUNs, hosts and grants as an administrator sees it: the real
 caissond and caisson, over kills and restarts, with the files in the store as
 witness."""
@@ -30,7 +30,7 @@ class Administration(unittest.TestCase):
         self.images = self.directory / "images"
         self.images.mkdir()
         config = self.directory / "caissond.toml"
-        config.write_text(f'import_directories = ["{self.images}"]\n')
+        config.write_text(f'import_directories = ["{self.images}"]\n[stores.main]\nimport_allowed = true\n')
         self.gateway = support.Gateway(BIN, self.directory, flags=["--config", str(config)])
         self.gateway.__enter__()
         self.addCleanup(self.gateway.__exit__, None, None, None)
@@ -91,7 +91,7 @@ class Administration(unittest.TestCase):
             finally:
                 disk.kill()
 
-    # ---- LUNs ---------------------------------------------------------------
+#-- -- LUNs -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -
 
     def test_every_attribute_is_shown(self):
         self.create("a", "64M", "--location", "rack 7", "--block-size", "4096", "--cache", "none")
@@ -129,6 +129,17 @@ class Administration(unittest.TestCase):
                       ["host", "create", "db"], ["catalog", "backup", "/tmp/never-made"]):
             self.caisson(*words, "--dry-run")
         self.assertEqual(before, self.picture())
+
+    def test_a_dry_run_says_no_where_the_act_does(self):
+        self.create()
+        (self.gateway.store / "occupied.img").write_text("somebody's")
+        for words in (["lun", "adopt", "nosuch.img"], ["lun", "create", "occupied", "--size", "1G"],
+                      ["lun", "create", "b", "--size", "100000T"], ["lun", "resize", "a", "100000T"],
+                      ["lun", "rename", "a", "occupied"], ["store", "add", "s", "/nonexistent"]):
+            before = self.picture()
+            self.caisson(*words, "--dry-run", code=1)
+            self.caisson(*words, code=1)
+            self.assertEqual(before, self.picture(), words)
 
     def test_thick_occupies_its_space_and_thin_does_not(self):
         self.create("thin", "32M")
@@ -193,7 +204,19 @@ class Administration(unittest.TestCase):
         self.caisson("lun", "online", "a")
         self.read("a", 7)
 
-    # ---- import, adopt, damage ----------------------------------------------
+#-- -- stores -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -
+
+    def test_a_store_shares_no_directory_with_anything_else(self):
+        (self.directory / "link").symlink_to(self.gateway.state)
+        (self.gateway.store / "inside").mkdir()
+        (self.directory / "other").mkdir()
+        for place in (self.gateway.state, self.gateway.state / "copies", self.directory, self.directory / "link",
+                      self.gateway.store, self.gateway.store / "inside"):
+            said = self.caisson("store", "add", "other", place, code=2)
+            self.assertIn("lie in one another", json.dumps(said))
+        self.caisson("store", "add", "other", self.directory / "other")
+
+#-- -- import, adopt, damage -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- --
 
     def image(self, directory, name, pattern):
         path = directory / name
@@ -218,6 +241,12 @@ class Administration(unittest.TestCase):
     def test_import_from_elsewhere_is_refused(self):
         path = self.image(self.directory, "outside.raw", 9)
         self.caisson("lun", "import", path, "--as", "a", "--copy", code=1)
+        (self.directory / "closed").mkdir()
+        self.caisson("store", "add", "closed", self.directory / "closed")
+        inside = self.image(self.directory / "closed", "inside.raw", 9)
+        for how in ("--copy", "--in-place"):
+            said = self.caisson("lun", "import", inside, "--as", "a", how, "--store", "closed", code=1)
+            self.assertIn("import_allowed", json.dumps(said))
         os.symlink(path, self.images / "link.raw")
         self.caisson("lun", "import", self.images / "link.raw", "--as", "b", "--copy", code=1)
         self.assertEqual(self.names_in_store(), [])
@@ -255,7 +284,7 @@ class Administration(unittest.TestCase):
         self.caisson("lun", "adopt", "a.img")
         self.assertEqual(self.lun("a")["uuid"], uuid)
 
-    # ---- hosts and access ---------------------------------------------------
+#-- -- hosts and access -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -
 
     def test_nothing_is_seen_until_granted(self):
         self.create()
@@ -284,7 +313,7 @@ class Administration(unittest.TestCase):
         self.caisson("access", "revoke", "a", "*")
         self.caisson("host", "delete", "*", "--yes")
 
-    # ---- the catalog --------------------------------------------------------
+#-- -- the catalog -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- --
 
     def test_catalog_is_private(self):
         mode = stat.S_IMODE((self.gateway.state / "catalog.db").stat().st_mode)
@@ -325,7 +354,7 @@ class Administration(unittest.TestCase):
         self.caisson("access", "grant", "a", "*")
         self.read("a", 6)
 
-    # ---- sessions and events ------------------------------------------------
+#-- -- sessions and events -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- --
 
     def test_changes_are_audited_in_order(self):
         self.create()

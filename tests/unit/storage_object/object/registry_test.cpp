@@ -435,6 +435,80 @@ TEST_F(RegistryTest, AStoreOfTheCatalogThatMayNotLieThereIsOfflineAlone) {
   EXPECT_THAT(registry().find("lost")->reason, HasSubstr("lie in one another"));
 }
 
+TEST_F(RegistryTest, ADryRunSaysNoWhereTheActDoes) {
+  machine_->make("db", kMiB);
+  ASSERT_TRUE(registry().create({.name = "thick", .capacity = kMiB, .thick = true}));
+  put_file("occupied.img", filled(10, 1));
+  put_file("disk.raw", filled(512, 1));
+  constexpr std::uint64_t kHuge = std::uint64_t{1} << 50;  // beyond the store
+  using Try = std::function<Errc(bool dry_run)>;
+  auto code = [](const auto& outcome) {
+    return outcome ? Errc{} : Errc(outcome.error().code.value());
+  };
+  const std::pair<const char*, Try> kTries[] = {
+      {"create over a file",
+       [&](bool dry) {
+         return code(registry().create({.name = "occupied", .capacity = kMiB, .dry_run = dry}));
+       }},
+      {"create a LUN number twice",
+       [&](bool dry) {
+         return code(registry().create({.name = "x",
+                                        .capacity = kMiB,
+                                        .target_name = "iqn.2026-11.io.caisson:node:db",
+                                        .dry_run = dry}));
+       }},
+      {"create thick beyond the store",
+       [&](bool dry) {
+         return code(
+             registry().create({.name = "x", .capacity = kHuge, .thick = true, .dry_run = dry}));
+       }},
+      {"grow thick beyond the store",
+       [&](bool dry) { return code(registry().resize("thick", kHuge, false, dry)); }},
+      {"rename over a file",
+       [&](bool dry) { return code(registry().rename("db", "occupied", dry)); }},
+      {"rename what is not there",
+       [&](bool dry) { return code(registry().rename("y", "z", dry)); }},
+      {"adopt what is not there",
+       [&](bool dry) { return code(registry().adopt("main", "no.img", std::nullopt, dry)); }},
+      {"adopt what is no container",
+       [&](bool dry) { return code(registry().adopt("main", "occupied.img", std::nullopt, dry)); }},
+      {"import over a file",
+       [&](bool dry) {
+         return code(registry().import({.file = "disk.raw", .name = "occupied", .dry_run = dry}));
+       }},
+      {"import in place over a file",
+       [&](bool dry) {
+         return code(registry().import(
+             {.file = "disk.raw", .name = "occupied", .in_place = true, .dry_run = dry}));
+       }},
+  };
+  for (const auto& [what, act] : kTries) {
+    auto before = disk_.list("").value().size();
+    auto said = act(true);
+    EXPECT_NE(said, Errc{}) << what;
+    EXPECT_EQ(said, act(false)) << what;
+    EXPECT_EQ(disk_.list("").value().size(), before) << what;
+  }
+}
+
+TEST_F(RegistryTest, ADryRunDescribesWhatWouldBeAndChangesNothing) {
+  machine_->make("db", kMiB);
+  machine_->make("lost", kMiB);
+  machine_.reset();
+  machine_ = std::make_unique<Machine>(disk_);
+  auto names = disk_.list("").value().size();
+  auto made = registry().create({.name = "new", .capacity = kMiB, .dry_run = true});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(made->record.file, "new.img");
+  EXPECT_EQ(registry().resize("db", 2 * kMiB, false, true)->record.capacity, 2 * kMiB);
+  EXPECT_EQ(registry().rename("db", "mail", true)->record.name, "mail");
+  EXPECT_TRUE(registry().add_store({.name = "other", .location = "/elsewhere"}, true));
+  EXPECT_EQ(registry().list().size(), 2u);
+  EXPECT_EQ(registry().stores().size(), 1u);
+  EXPECT_EQ(machine_->object("db")->geometry().capacity, kMiB);
+  EXPECT_EQ(disk_.list("").value().size(), names);
+}
+
 TEST_F(RegistryTest, RebuildRestoresWhatTrailersSayAndProposesGrants) {
   auto before = *machine_->make("db", kMiB + 512, CacheMode::writethrough)->identity();
   std::uint64_t host = 0;
