@@ -10,6 +10,7 @@
 #include <set>
 
 #include "nbs/wire/messages.hpp"
+#include "storage_object/base/chap_secret.hpp"
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/names.hpp"
 
@@ -19,19 +20,17 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-constexpr std::size_t kMinSecret = 12;  // decision 10
-constexpr std::size_t kMaxSecret = 16;
-
 Failure usage(std::string message, std::string remedy) {
   return failure(Errc::invalid_argument, std::move(message), std::move(remedy));
 }
 
 Outcome<std::string> first_line(std::istream& input) {
   std::string line;
-  for (char c; line.size() <= kMaxSecret + 1 && input.get(c) && c != '\n';) line += c;
+  for (char c; line.size() <= kMaxChapSecret + 1 && input.get(c) && c != '\n';) line += c;
   if (line.ends_with('\r')) line.pop_back();
-  if (line.size() < kMinSecret || line.size() > kMaxSecret)
-    return usage(fmt::format("a CHAP secret has {} to {} characters", kMinSecret, kMaxSecret),
+  if (!valid_chap_secret(line))
+    return usage(fmt::format("a CHAP secret has {} to {} printable characters and no blanks",
+                             kMinChapSecret, kMaxChapSecret),
                  "put the secret alone on the first line, or leave the option out to have one "
                  "generated");
   return line;

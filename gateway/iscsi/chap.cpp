@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "gateway/iscsi/text.hpp"
+#include "storage_object/base/chap_secret.hpp"
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/random.hpp"
 
@@ -46,11 +47,6 @@ bool same(std::string_view a, std::string_view b) {
 }
 
 }  // namespace
-
-bool valid_chap_secret(std::string_view secret) noexcept {
-  return secret.size() >= kMinChapSecret && secret.size() <= kMaxChapSecret &&
-         std::ranges::all_of(secret, [](char c) { return c > 0x20 && c < 0x7f; });
-}
 
 std::optional<ChapAlgorithm> choose_chap_algorithm(std::string_view list) {
   for (auto item : split_list(list)) {

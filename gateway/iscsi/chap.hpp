@@ -16,12 +16,7 @@ namespace caisson::iscsi {
 
 enum class ChapAlgorithm : std::uint8_t { md5 = 5, sha1 = 6, sha256 = 7, sha3_256 = 8 };
 
-inline constexpr std::size_t kMinChapSecret = 12;  ///< characters
-inline constexpr std::size_t kMaxChapSecret = 16;
 inline constexpr std::size_t kMaxChapChallenge = 1024;
-
-/// True for 12 to 16 printable ASCII characters.
-bool valid_chap_secret(std::string_view secret) noexcept;
 
 /// The first algorithm of the initiator's list ("7,5") that is known here.
 std::optional<ChapAlgorithm> choose_chap_algorithm(std::string_view list);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "storage_object/base/chap_secret.hpp"
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/names.hpp"
 
@@ -13,15 +14,13 @@ namespace caisson::service {
 namespace {
 
 constexpr std::size_t kLongestInitiatorName = 223;
-constexpr std::size_t kShortestSecret = 12;
-constexpr std::size_t kLongestSecret = 16;
 
 Outcome<> check_secret(std::string_view host, std::string_view which, std::string_view secret) {
-  if (secret.size() >= kShortestSecret && secret.size() <= kLongestSecret) return {};
+  if (valid_chap_secret(secret)) return {};
   return failure(
       Errc::invalid_argument,
-      fmt::format("host {}: the {} secret has {} characters", host, which, secret.size()),
-      "CHAP secrets have 12 to 16 characters; leave it out and one is made");
+      fmt::format("host {}: the {} secret of {} characters is none", host, which, secret.size()),
+      "CHAP secrets have 12 to 16 printable characters; leave it out and one is made");
 }
 
 Outcome<> check_secrets(const catalog::HostRecord& record) {
@@ -99,6 +98,7 @@ const catalog::GrantRecord* AccessState::effective(const Uuid& lun,
 }
 
 Outcome<> AccessBook::load() {
+  std::lock_guard lock(changes_);
   AccessState fresh;
   auto hosts = catalog_.hosts();
   if (!hosts) return hosts.error();
@@ -138,14 +138,46 @@ Outcome<> AccessBook::check(const AccessState& state, const catalog::HostRecord&
   return check_secrets(record);
 }
 
+Outcome<> normalize_initiator_names(std::vector<std::string>& names) {
+  for (auto& name : names) {
+    auto checked = checked_initiator_name(name);
+    if (!checked) return checked.error();
+    name = std::move(*checked);
+  }
+  std::ranges::sort(names);
+  names.erase(std::ranges::unique(names).begin(), names.end());
+  return {};
+}
+
 Outcome<catalog::HostRecord> AccessBook::put_host(catalog::HostRecord record, bool dry_run) {
   std::lock_guard lock(changes_);
-  for (auto& iqn : record.iqns) {
-    auto checked = checked_initiator_name(iqn);
-    if (!checked) return checked.error();
-    iqn = *checked;
-  }
+  return store(std::move(record), dry_run);
+}
+
+Outcome<HostChange> AccessBook::change_host(
+    std::string_view name, const std::function<Outcome<>(catalog::HostRecord&)>& edit,
+    bool dry_run) {
+  std::lock_guard lock(changes_);
+  auto now = state();
+  const auto* found = now->host(name);
+  if (found == nullptr)
+    return failure(Errc::not_found, fmt::format("there is no host '{}'", name),
+                   "caisson host list shows them; caisson host create makes one");
+  auto record = *found;
+  if (auto edited = edit(record); !edited) return edited.error();
+  if (auto named = normalize_initiator_names(record.iqns); !named) return named.error();
+  if (record == *found) return HostChange{std::move(record), false};
+  auto stored = store(std::move(record), dry_run);
+  if (!stored) return stored.error();
+  return HostChange{std::move(*stored), true};
+}
+
+Outcome<catalog::HostRecord> AccessBook::store(catalog::HostRecord record, bool dry_run) {
+  if (auto named = normalize_initiator_names(record.iqns); !named) return named.error();
   auto next = *state();
+  if (record.id == 0 && next.host(record.name) != nullptr)
+    return failure(Errc::already_exists, fmt::format("host {} exists already", record.name),
+                   fmt::format("caisson host set {} changes it", record.name));
   if (auto ok = check(next, record); !ok) return ok.error();
   if (dry_run) return record;
   auto stored = catalog_.change([&](catalog::Transaction& transaction) -> Outcome<> {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -33,6 +34,12 @@ struct AccessState {
 /// The host that stands for any initiator.
 inline constexpr std::string_view kAnyHost = "*";
 
+/// A host after an edit, and whether the edit made it different.
+struct HostChange {
+  catalog::HostRecord host;
+  bool changed = false;
+};
+
 /// Thread-safe. Mutations block on the catalog (control threads) and are
 /// durable when they return success; state() never blocks on it.
 class AccessBook {
@@ -46,6 +53,11 @@ class AccessBook {
   /// formed and nobody else's, secrets 12 to 16 characters and different per
   /// direction, or no_auth. Returns it with its id.
   Outcome<catalog::HostRecord> put_host(catalog::HostRecord record, bool dry_run);
+  /// Edits the host under the lock that every change takes, so that none is lost.
+  /// What `edit` fails with is returned and nothing changes. not_found.
+  Outcome<HostChange> change_host(std::string_view name,
+                                  const std::function<Outcome<>(catalog::HostRecord&)>& edit,
+                                  bool dry_run);
   /// in_use while it holds grants.
   Outcome<> erase_host(std::string_view name, bool dry_run);
   Outcome<> put_grant(const catalog::GrantRecord& record, bool dry_run);
@@ -54,6 +66,7 @@ class AccessBook {
 
  private:
   Outcome<> check(const AccessState& state, const catalog::HostRecord& record) const;
+  Outcome<catalog::HostRecord> store(catalog::HostRecord record, bool dry_run);
   void publish(AccessState state);
 
   catalog::Catalog& catalog_;
@@ -65,5 +78,8 @@ class AccessBook {
 /// Lower-cased initiator name if it is an iqn., eui. or naa. name of at most
 /// 223 bytes (RFC 7143 4.2.7); Errc::invalid_argument otherwise.
 Outcome<std::string> checked_initiator_name(std::string_view name);
+
+/// Checks all of them, sorts them, and leaves each once.
+Outcome<> normalize_initiator_names(std::vector<std::string>& names);
 
 }  // namespace caisson::service

@@ -25,15 +25,23 @@ Outcome<std::string> allowed_verbs(const wire::AccessGrantRequest& request) {
   return joined;
 }
 
-/// Two LUNs below one target must not have one number for the same host.
+/// Two LUNs below one target must not have one number for the same host. The
+/// grants of "*" count for every host, and a grant to "*" meets those of all.
 Outcome<> check_number(Parts& parts, const object::LunView& lun, const catalog::GrantRecord& grant,
                        std::string_view host) {
   auto state = parts.access.state();
+  const auto* any = state->host(kAnyHost);
+  auto concerns = [&](const catalog::GrantRecord& theirs) {
+    return host == kAnyHost || theirs.host == grant.host ||
+           (any != nullptr && theirs.host == any->id);
+  };
   for (const auto& other : parts.registry.find_by_target(lun.record.target_name)) {
-    const auto* theirs = state->grant(other.record.uuid, grant.host);
-    if (other.record.uuid == lun.record.uuid || theirs == nullptr ||
-        theirs->lun_number != grant.lun_number)
-      continue;
+    if (other.record.uuid == lun.record.uuid) continue;
+    auto clashes = [&](const catalog::GrantRecord& theirs) {
+      return theirs.lun == other.record.uuid && theirs.lun_number == grant.lun_number &&
+             concerns(theirs);
+    };
+    if (std::ranges::none_of(state->grants, clashes)) continue;
     return failure(Errc::already_exists,
                    fmt::format("host {} sees LUN {} as number {} of target {}", host,
                                other.record.name, grant.lun_number, lun.record.target_name),
@@ -113,7 +121,8 @@ Outcome<wire::AccessListReply> access_list(Parts& parts, const Call&,
     if (!request.lun().empty() && lun.record.name != request.lun()) continue;
     for (const auto& grant : state->grants) {
       const auto* host = grant.lun == lun.record.uuid ? state->host(grant.host) : nullptr;
-      if (host != nullptr && (request.host().empty() || host->name == request.host()))
+      if (host != nullptr &&
+          (request.host().empty() || host->name == request.host() || host->name == kAnyHost))
         *reply.add_access() = describe_access(grant, *host, lun);
     }
   }
@@ -127,12 +136,16 @@ Outcome<wire::RemoveReply> access_revoke(Parts& parts, const Call&,
   auto erased = parts.access.erase_grant(place->lun.record.uuid, place->host.id, request.dry_run());
   if (!erased) return erased.error();
   if (!*erased)
-    return failure(Errc::not_found,
-                   fmt::format("host {} has no access to LUN {}", request.host(), request.lun()),
-                   fmt::format("caisson access list --lun {} shows who has", request.lun()));
+    return failure(
+        Errc::not_found,
+        fmt::format("host {} has no access of its own to LUN {}", request.host(), request.lun()),
+        fmt::format("caisson access list --lun {} shows who has, '*' among them", request.lun()));
   wire::RemoveReply reply;
   reply.set_name(request.lun() + " " + request.host());
   *reply.mutable_change() = change(request.dry_run(), true);
+  if (parts.access.state()->effective(place->lun.record.uuid, place->host.id) != nullptr)
+    reply.mutable_change()->add_notes(fmt::format(
+        "host {} still reaches LUN {} by the access of '*'", request.host(), request.lun()));
   if (!request.dry_run()) spread(parts, place->lun.record.uuid, *reply.mutable_change());
   return reply;
 }

@@ -51,11 +51,11 @@ void clear_chap(catalog::HostRecord& host) {
 
 /// Whether a `create` again asks for what is there: given secrets must match,
 /// secrets left to us may be whatever they became.
-bool same_host(const catalog::HostRecord& old, const wire::HostCreateRequest& request) {
+bool same_host(const catalog::HostRecord& old, const wire::HostCreateRequest& request,
+               const std::vector<std::string>& iqns) {
   auto given = [](const std::string& value, const std::string& have) {
     return value.empty() || value == have;
   };
-  std::vector<std::string> iqns(request.iqns().begin(), request.iqns().end());
   return old.iqns == iqns && old.no_auth == request.no_auth() && old.quota == request.quota() &&
          given(request.chap_user(), old.chap_user) &&
          given(request.chap_secret(), old.chap_secret) &&
@@ -68,15 +68,13 @@ bool any(const wire::GeneratedSecrets& generated) {
   return !generated.chap_secret().empty() || !generated.mutual_secret().empty();
 }
 
-Outcome<wire::HostReply> store_host(Parts& parts, const catalog::HostRecord& host, bool dry_run,
-                                    const wire::GeneratedSecrets& generated) {
-  auto stored = parts.access.put_host(host, dry_run);
-  if (!stored) return stored.error();
+wire::HostReply host_reply(Parts& parts, const catalog::HostRecord& host, bool dry_run,
+                           bool changed, const wire::GeneratedSecrets& generated) {
   wire::HostReply reply;
-  *reply.mutable_host() = describe_host(parts, *stored);
-  *reply.mutable_change() = change(dry_run, true);
+  *reply.mutable_host() = describe_host(parts, host);
+  *reply.mutable_change() = change(dry_run, changed);
   if (any(generated) && !dry_run) *reply.mutable_generated() = generated;
-  if (!dry_run) parts.sessions.refresh_all();
+  if (changed && !dry_run) parts.sessions.refresh_all();
   return reply;
 }
 
@@ -96,10 +94,26 @@ Outcome<> change_iqns(catalog::HostRecord& host, const wire::HostSetRequest& req
   return {};
 }
 
-void change_chap(const Parts& parts, catalog::HostRecord& host, const wire::HostSetRequest& request,
-                 wire::GeneratedSecrets& generated) {
-  if (request.has_no_auth()) host.no_auth = request.no_auth();
-  if (host.no_auth) return clear_chap(host);
+bool touches_chap(const wire::HostSetRequest& request) {
+  return request.has_chap_user() || request.has_chap_secret() || request.new_secret() ||
+         request.has_mutual() || request.has_mutual_user() || request.has_mutual_secret();
+}
+
+/// Anything said about CHAP ends --no-auth; both at once contradict each other.
+Outcome<> change_chap(const Parts& parts, catalog::HostRecord& host,
+                      const wire::HostSetRequest& request, wire::GeneratedSecrets& generated) {
+  bool open = request.has_no_auth() && request.no_auth();
+  if (open && touches_chap(request))
+    return failure(Errc::invalid_argument,
+                   fmt::format("host {}: CHAP and --no-auth exclude each other", host.name),
+                   "give one of them");
+  if (open) {
+    host.no_auth = true;
+    clear_chap(host);
+    return {};
+  }
+  if (!request.has_no_auth() && !touches_chap(request)) return {};
+  host.no_auth = false;
   if (request.has_chap_user()) host.chap_user = request.chap_user();
   if (request.has_chap_secret()) host.chap_secret = request.chap_secret();
   if (request.new_secret()) host.chap_secret.clear();
@@ -111,26 +125,26 @@ void change_chap(const Parts& parts, catalog::HostRecord& host, const wire::Host
   if (request.has_mutual_user()) host.mutual_user = request.mutual_user();
   if (request.has_mutual_secret()) host.mutual_secret = request.mutual_secret();
   complete_chap(parts, host, mutual, generated);
+  return {};
 }
 
 }  // namespace
 
 Outcome<wire::HostReply> host_create(Parts& parts, const Call&,
                                      const wire::HostCreateRequest& request) {
+  std::vector<std::string> iqns(request.iqns().begin(), request.iqns().end());
+  if (auto named = normalize_initiator_names(iqns); !named) return named.error();
   auto state = parts.access.state();
   if (const auto* old = state->host(request.name())) {
-    if (!same_host(*old, request))
+    if (!same_host(*old, request, iqns))
       return failure(Errc::already_exists,
                      fmt::format("host {} exists already and is different", request.name()),
                      fmt::format("caisson host set {} changes it", request.name()));
-    wire::HostReply reply;
-    *reply.mutable_host() = describe_host(parts, *old);
-    *reply.mutable_change() = change(request.dry_run(), false);
-    return reply;
+    return host_reply(parts, *old, request.dry_run(), false, {});
   }
   catalog::HostRecord host;
   host.name = request.name();
-  host.iqns.assign(request.iqns().begin(), request.iqns().end());
+  host.iqns = std::move(iqns);
   host.no_auth = request.no_auth();
   host.chap_user = request.chap_user();
   host.chap_secret = request.chap_secret();
@@ -140,7 +154,9 @@ Outcome<wire::HostReply> host_create(Parts& parts, const Call&,
   host.created_at = std::chrono::system_clock::to_time_t(Clock::system().wall());
   wire::GeneratedSecrets generated;
   if (!host.no_auth) complete_chap(parts, host, request.mutual(), generated);
-  return store_host(parts, host, request.dry_run(), generated);
+  auto stored = parts.access.put_host(std::move(host), request.dry_run());
+  if (!stored) return stored.error();
+  return host_reply(parts, *stored, request.dry_run(), true, generated);
 }
 
 Outcome<wire::HostListReply> host_list(Parts& parts, const Call&, const wire::HostListRequest&) {
@@ -160,13 +176,15 @@ Outcome<wire::HostReply> host_show(Parts& parts, const Call&,
 }
 
 Outcome<wire::HostReply> host_set(Parts& parts, const Call&, const wire::HostSetRequest& request) {
-  auto host = find_host(parts, request.name());
-  if (!host) return host.error();
-  if (auto ok = change_iqns(*host, request); !ok) return ok.error();
-  if (request.has_quota()) host->quota = request.quota();
   wire::GeneratedSecrets generated;
-  change_chap(parts, *host, request, generated);
-  return store_host(parts, *host, request.dry_run(), generated);
+  auto edit = [&](catalog::HostRecord& host) -> Outcome<> {
+    if (auto ok = change_iqns(host, request); !ok) return ok;
+    if (request.has_quota()) host.quota = request.quota();
+    return change_chap(parts, host, request, generated);
+  };
+  auto edited = parts.access.change_host(request.name(), edit, request.dry_run());
+  if (!edited) return edited.error();
+  return host_reply(parts, edited->host, request.dry_run(), edited->changed, generated);
 }
 
 Outcome<wire::RemoveReply> host_delete(Parts& parts, const Call&,

@@ -192,7 +192,7 @@ TEST_F(CliTest, SecretsOfAnotherLengthAreRefused) {
     typed_ = std::string(secret) + "\n";
     auto ran = caisson({"host", "create", "web", "--chap-secret-file", "-"});
     EXPECT_EQ(ran.exit, 2) << secret;
-    EXPECT_THAT(ran.err, HasSubstr("12 to 16 characters"));
+    EXPECT_THAT(ran.err, HasSubstr("12 to 16 printable characters"));
   }
   EXPECT_EQ(caisson({"host", "create", "web", "--chap-secret-file", "/nowhere"}).exit, 1);
   EXPECT_EQ(service_.count(), 0U);

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "gateway/iscsi/text.hpp"
+#include "storage_object/base/chap_secret.hpp"
 
 namespace caisson::iscsi {
 namespace {

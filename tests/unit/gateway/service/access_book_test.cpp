@@ -137,10 +137,26 @@ INSTANTIATE_TEST_SUITE_P(
                       SecretCase{"sixteen", "1234567890123456", "", true},
                       SecretCase{"eleven", "12345678901", "", false},
                       SecretCase{"seventeen", "12345678901234567", "", false},
+                      SecretCase{"blank", "1234567 9012", "", false},
                       SecretCase{"mutual", "123456789012", "abcdefghijkl", true},
                       SecretCase{"mutual_short", "123456789012", "abc", false},
                       SecretCase{"mutual_same", "123456789012", "123456789012", false}),
     [](const auto& info) { return info.param.name; });
+
+TEST_F(AccessBookTest, EditSeesTheHostAsItIsAndSaysWhetherItChanged) {
+  ASSERT_TRUE(book_->put_host(open_host("db", {"iqn.2001-04.com.example:b"}), false));
+  auto add = [](catalog::HostRecord& host) -> Outcome<> {
+    host.iqns.emplace_back("IQN.2001-04.com.example:A");
+    return {};
+  };
+  auto edited = book_->change_host("db", add, false);
+  ASSERT_TRUE(edited);
+  EXPECT_TRUE(edited->changed);
+  EXPECT_THAT(edited->host.iqns,
+              ::testing::ElementsAre("iqn.2001-04.com.example:a", "iqn.2001-04.com.example:b"));
+  EXPECT_FALSE(book_->change_host("db", add, false)->changed);
+  EXPECT_FALSE(book_->change_host("none", add, false));
+}
 
 TEST_F(AccessBookTest, HostWithNeitherChapNorNoAuthIsRefused) {
   catalog::HostRecord host;
