@@ -158,7 +158,7 @@ constexpr Command kCommands[] = {
     {"host", "list", "show all hosts", Op::host_list, {}},
     {"host", "show", "show one host", Op::host_show, kName},
     {"host", "set", "change a host", Op::host_set, kHostSet, "host '{name}'", "changed"},
-    {"host", "delete", "remove a host and all its access", Op::host_delete, kName, "host '{name}'", "deleted", true},
+    {"host", "delete", "remove a host that has no access to a LUN", Op::host_delete, kName, "host '{name}'", "deleted", true},
     {"host", "help", "what to type on the host", std::nullopt, kHostHelp, {}, {}, false, nullptr, host_help},
 
     {"access", "grant", "let a host use a LUN", Op::access_grant, kAccessGrant, "access of host '{host}' to LUN '{lun}'", "granted"},

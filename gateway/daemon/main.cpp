@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // caissond: the gateway. See caissond(8).
+#include <google/protobuf/stubs/logging.h>
 #include <systemd/sd-daemon.h>
 
 #include <csignal>
@@ -21,7 +22,13 @@ void complain(const caisson::Failure& failure) {
   if (!failure.remedy.empty()) std::fprintf(stderr, "caissond: %s\n", failure.remedy.c_str());
 }
 
+/// What protobuf says of a peer's or a file's bad strings goes to our log.
+void log_protobuf(google::protobuf::LogLevel, const char*, int, const std::string& message) {
+  caisson::log::debug("protobuf: {}", message);
+}
+
 int serve(caisson::config::Config config) {
+  google::protobuf::SetLogHandler(log_protobuf);
   caisson::daemon::Application application(std::move(config));
   if (auto started = application.start(); !started) {
     complain(started.error());
