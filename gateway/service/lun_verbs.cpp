@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include "gateway/service/access_book.hpp"
 #include "gateway/service/lun_checks.hpp"
 #include "gateway/service/verbs.hpp"
 #include "storage_object/base/errc.hpp"
@@ -43,6 +44,15 @@ Outcome<object::CreateOptions> create_options(const Request& request) {
   return options;
 }
 
+/// The target's name in lower case, as initiators give it at login; empty: one is made.
+Outcome<std::string> checked_target_name(const std::string& lun, const std::string& name) {
+  if (name.empty()) return name;
+  if (auto checked = checked_initiator_name(name)) return checked;
+  return failure(Errc::invalid_argument,
+                 fmt::format("LUN {}: '{}' is not an iSCSI name for its target", lun, name),
+                 "give one like iqn.2026-11.io.caisson:disk, up to 223 bytes");
+}
+
 }  // namespace
 
 Outcome<wire::LunReply> lun_create(Parts& parts, const Call&,
@@ -50,7 +60,9 @@ Outcome<wire::LunReply> lun_create(Parts& parts, const Call&,
   auto options = create_options(request);
   if (!options) return options.error();
   options->capacity = request.size();
-  options->target_name = request.target_name();
+  auto target = checked_target_name(request.name(), request.target_name());
+  if (!target) return target.error();
+  options->target_name = *target;
   options->target_lun = request.target_lun();
   options->dry_run = request.dry_run();
   bool existed = parts.registry.find(options->name).has_value();

@@ -25,6 +25,9 @@ namespace caisson::object {
 /// Setting of the catalog: "1" after a clean shutdown, "0" while serving.
 inline constexpr std::string_view kCleanShutdownSetting = "clean_shutdown";
 
+/// The largest LUN number that hosts can be told (SAM-5 4.7.7, flat space addressing).
+inline constexpr std::uint64_t kMaxTargetLun = 16383;
+
 struct CreateOptions {
   std::string name;
   std::string store;           ///< empty: the only store, or "main"
@@ -34,10 +37,10 @@ struct CreateOptions {
   catalog::CacheMode cache = catalog::CacheMode::writeback;
   bool thick = false;
   bool removable = false;
-  std::string location;     ///< free text an administrator gives
-  std::string target_name;  ///< empty: made from authority, node and name
-  std::uint64_t target_lun = 0;
-  bool dry_run = false;  ///< check everything, change nothing, describe what would be
+  std::string location;          ///< free text an administrator gives
+  std::string target_name;       ///< empty: made from authority, node and name
+  std::uint64_t target_lun = 0;  ///< up to kMaxTargetLun
+  bool dry_run = false;          ///< check everything, change nothing, describe what would be
 };
 
 struct ImportOptions {

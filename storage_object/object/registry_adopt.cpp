@@ -36,7 +36,8 @@ Outcome<std::string> lun_of(std::string_view store, std::string_view file) {
 bool sane(const LunRecord& row) {
   auto block = [](std::uint32_t size) { return size == 512 || size == 4096; };
   return block(row.logical_block) && block(row.physical_block) &&
-         row.capacity % row.logical_block == 0 && !row.target_name.empty() && !row.naa.empty();
+         row.capacity % row.logical_block == 0 && row.target_lun <= kMaxTargetLun &&
+         !row.target_name.empty() && !row.naa.empty();
 }
 
 }  // namespace

@@ -38,6 +38,13 @@ Outcome<> check_geometry(const CreateOptions& options) {
   return {};
 }
 
+Outcome<> check_target_lun(const CreateOptions& options) {
+  if (options.target_lun <= kMaxTargetLun) return {};
+  return bad(fmt::format("LUN '{}': {} is not a LUN number below a target", options.name,
+                         options.target_lun),
+             fmt::format("give one from 0 to {}", kMaxTargetLun));
+}
+
 Outcome<> check_store(file_store::Store& store, const CreateOptions& options,
                       std::string_view name) {
   if (options.thick && !store.traits().allocate)
@@ -68,6 +75,7 @@ bool same(const LunRecord& row, const LunRecord& wanted, bool target_given) {
 Outcome<LunRecord> Registry::checked_row(const CreateOptions& options) {
   if (auto name = checked_name("LUN", options.name); !name) return name.error();
   if (auto fine = check_geometry(options); !fine) return fine.error();
+  if (auto fine = check_target_lun(options); !fine) return fine.error();
   LunRecord row;
   row.store = options.store.empty() ? default_store() : options.store;
   auto store = open_store(row.store);

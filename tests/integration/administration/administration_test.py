@@ -120,6 +120,17 @@ class Administration(unittest.TestCase):
         self.assertEqual(first["lun"]["uuid"], again["lun"]["uuid"])
         self.caisson("lun", "create", "a", "--size", "65M", code=1)
 
+    def test_target_and_lun_number_are_checked(self):
+        target = "iqn.2026-11.io.caisson:shared"
+        for flags in (["--target", "shared"], ["--target", "iqn.2026-11.io.caisson:a b"],
+                      ["--target", "iqn." + 220 * "a"], ["--target", target, "--target-lun", "16384"]):
+            self.caisson("lun", "create", "a", "--size", "1M", *flags, "--dry-run", code=2)
+            self.caisson("lun", "create", "a", "--size", "1M", *flags, code=2)
+        self.create("a", "1M", "--target", target.upper(), "--target-lun", "16383")
+        self.assertEqual((self.lun("a")["target_name"], self.lun("a")["target_lun"]), (target, 16383))
+        self.caisson("lun", "create", "b", "--size", "1M", "--target", target, "--target-lun", "16383", code=1)
+        self.create("b", "1M", "--target", target, "--target-lun", "1")
+
     def test_dry_runs_change_nothing(self):
         self.create()
         before = self.picture()

@@ -93,12 +93,26 @@ TEST_F(RegistryTest, BadOptionsAreRefusedByName) {
         CreateOptions{.name = "a..b", .capacity = kMiB}, CreateOptions{.name = "db", .capacity = 0},
         CreateOptions{.name = "db", .capacity = kMiB + 1},
         CreateOptions{.name = "db", .capacity = kMiB, .logical_block = 1024},
+        CreateOptions{.name = "db", .capacity = kMiB, .target_lun = object::kMaxTargetLun + 1},
         CreateOptions{.name = "db", .capacity = format::kMaxCapacity + 4096}}) {
     auto made = registry().create(options);
     ASSERT_FALSE(made);
     EXPECT_EQ(made.error().code, Errc::invalid_argument);
     EXPECT_THAT(made.error().message, HasSubstr(options.name));
   }
+}
+
+TEST_F(RegistryTest, LunNumbersOfATargetAreGivenOnce) {
+  auto below = [&](const char* name, std::uint64_t number) {
+    return registry().create({.name = name,
+                              .capacity = kMiB,
+                              .target_name = "iqn.2026-11.io.caisson:node:db",
+                              .target_lun = number});
+  };
+  machine_->make("db", kMiB);
+  EXPECT_EQ(below("log", 0).error().code, Errc::already_exists);
+  EXPECT_TRUE(below("log", object::kMaxTargetLun));
+  EXPECT_EQ(registry().find_by_target("iqn.2026-11.io.caisson:node:db").size(), 2u);
 }
 
 TEST_F(RegistryTest, AForeignFileWithTheContainersNameIsLeftAlone) {
