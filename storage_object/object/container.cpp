@@ -35,6 +35,11 @@ std::string remedy_of(const Error& error) {
 }  // namespace
 
 Failure cannot_size(std::string_view label, std::uint64_t length, const Error& error) {
+  if (error == boost::system::errc::file_too_large)
+    return failure(
+        Errc::no_space,
+        fmt::format("{}: this file system cannot hold a file of {}", label, format_size(length)),
+        "choose a smaller size");
   return failure(to_errc(error),
                  fmt::format("{}: cannot set its length to {}: {}", label, format_size(length),
                              error.message()),

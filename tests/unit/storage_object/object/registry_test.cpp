@@ -591,6 +591,24 @@ TEST_F(RegistryTest, AFullStoreFailsACreationWithoutATrace) {
   EXPECT_TRUE(machine_->make("db", kMiB));
 }
 
+TEST_F(RegistryTest, AFileTooLargeForTheFileSystemIsSaidToBeThat) {
+  machine_->make("db", kMiB);
+  for (bool dry_run : {true, false}) {
+    disk_.inject({.op = SimOp::resize, .error = EFBIG});
+    auto made = registry().create({.name = "big", .capacity = 2 * kMiB, .dry_run = dry_run});
+    disk_.clear_faults();
+    disk_.inject({.op = SimOp::resize, .error = EFBIG});
+    auto grown = registry().resize("db", 2 * kMiB, false, dry_run);
+    disk_.clear_faults();
+    for (const auto& said : {made, grown}) {
+      ASSERT_FALSE(said);
+      EXPECT_THAT(said.error().message, HasSubstr("this file system cannot hold a file of"));
+      EXPECT_EQ(said.error().remedy, "choose a smaller size");
+    }
+  }
+  EXPECT_TRUE(registry().resize("db", 2 * kMiB, false));
+}
+
 // Every operation of the disk fails once, for each kind of change; afterwards
 // the change is there or it is not, and it can be asked for again.
 using Change = std::function<bool(object::ObjectRegistry&)>;
