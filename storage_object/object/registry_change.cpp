@@ -133,6 +133,18 @@ void Registry::give_up_resize(const EntryPtr& entry, const ResizeIntent& intent,
   entry->reason = fmt::format("a resize was interrupted: {}", why.message);
 }
 
+namespace {
+
+Outcome<LunView> preview_rename(LunView lun, file_store::Store& store, std::string_view to) {
+  lun.record.name = to;
+  lun.record.file = container_name(to);
+  if (auto free = check_name_free(store, lun.record.store, lun.record.file); !free)
+    return free.error();
+  return lun;
+}
+
+}  // namespace
+
 Outcome<LunView> Registry::rename(std::string_view name, std::string_view to, bool dry_run) {
   if (auto valid = checked_name("LUN", to); !valid) return valid.error();
   std::lock_guard one_at_a_time(rename_mutex_);
@@ -147,13 +159,7 @@ Outcome<LunView> Registry::rename(std::string_view name, std::string_view to, bo
   auto taken = failure(Errc::already_exists, fmt::format("LUN '{}' exists already", to),
                        "choose another name");
   if (find(to) || find_by_file(row.store, file)) return taken;
-  if (dry_run) {
-    if (auto free = check_name_free(**store, row.store, file); !free) return free.error();
-    auto lun = view_of(entry);
-    lun.record.name = to;
-    lun.record.file = file;
-    return lun;
-  }
+  if (dry_run) return preview_rename(view_of(entry), **store, to);
   if (auto noted = note_rename(row.uuid.to_string() + " " + std::string(to)); !noted)
     return noted.error();
   auto moved = (*store)->rename(row.file, file);
