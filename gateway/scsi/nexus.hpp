@@ -92,7 +92,7 @@ class Nexus {
   NexusIdentity identity_;
   std::string transport_id_;
   std::atomic<Slot*> slots_ = nullptr;
-  std::vector<Slot*> by_number_;  // ascending; own thread only
+  std::vector<Slot*> by_number_;   // ascending; own thread only
   std::uint64_t last_serial_ = 0;  // own thread only
 };
 

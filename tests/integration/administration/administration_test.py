@@ -1,5 +1,5 @@
-#!/ usr / bin / env python3
-#SPDX - License - Identifier : Apache - 2.0
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The life of LUNs, hosts and grants as an administrator sees it: the real
 caissond and caisson, over kills and restarts, with the files in the store as
 witness."""

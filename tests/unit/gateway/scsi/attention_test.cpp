@@ -155,9 +155,7 @@ TEST_F(AttentionTest, NumberGivenToAnotherUnitEndsWhatWasMeantForTheFirst) {
   std::ranges::copy(hex("2A 00 00000000 00 0001 00"), x.task.cdb.begin());
   x.task.cdb_length = 16;
   x.task.owner = &x;
-  x.task.complete = [](Task& task) noexcept {
-    ++static_cast<Exchange*>(task.owner)->completions;
-  };
+  x.task.complete = [](Task& task) noexcept { ++static_cast<Exchange*>(task.owner)->completions; };
   clear(*nexus_, 0);
   ASSERT_TRUE(nexus_->prepare(x.task, x.plan));
   nexus_->remap({{0, other}, {1, unit_}});
