@@ -98,7 +98,6 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   /// Ends the failed state, if there was no failure since failures() was
   /// `failure`. Else false: it stays failed, and that is recorded once more.
   bool accept_loss(std::uint64_t failure);
-  bool accept_loss() { return accept_loss(failures()); }
   /// Syncs `file` on behalf of the trailer, counted among the flushes: a failure
   /// fails the object, and every flush beside it. Waits for the flushes beside
   /// it: EIO when one of them, or one since the last call, failed and may have

@@ -291,11 +291,14 @@ Outcome<LunView> Registry::set_online(std::string_view name, bool accept_loss) {
     if (!accept_loss)
       return failure(Errc::offline, fmt::format("LUN '{}' has failed", name),
                      fmt::format("`caisson lun online {} --accept-loss`", name));
+    auto accepted = object->failures();
     if (auto cleared = clear_failure(entry); !cleared) return cleared.error();
     // What is lost must be seen now, not when the cache happens to be emptied.
     if (auto dropped = object->data().file()->drop_cache(); !dropped)
       log::warning("LUN '{}': the cache is not emptied: {}", name, dropped.error().message());
-    object->accept_loss();
+    if (!object->accept_loss(accepted))
+      return failure(Errc::offline, fmt::format("LUN '{}' failed again meanwhile", name),
+                     fmt::format("`caisson lun online {} --accept-loss` once more", name));
   }
   return view_of(entry);
 }

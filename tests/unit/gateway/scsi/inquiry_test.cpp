@@ -140,14 +140,14 @@ TEST_F(InquiryTest, ExtendedInquiryTellsOfTheCache) {
 
 TEST_F(InquiryTest, BlockLimits) {
   EXPECT_EQ(page(0xb0),
-            joined({hex("00 B0 003C 00 00 0008 00004000 00000800 00000000"),
+            joined({hex("00 B0 003C 00 80 0008 00004000 00000800 00000000"),
                     hex("00100000 00000100 00000008 80000000 0000000000008000"), zeros(20)}));
 }
 
 TEST_F(InquiryTest, BlockLimitsWithoutUnmap) {
   attach(without_unmap());
   EXPECT_EQ(page(0xb0),
-            joined({hex("00 B0 003C 00 00 0008 00004000 00000800 00000000"),
+            joined({hex("00 B0 003C 00 80 0008 00004000 00000800 00000000"),
                     hex("00000000 00000000 00000000 00000000 0000000000008000"), zeros(20)}));
 }
 
@@ -157,7 +157,7 @@ TEST_F(InquiryTest, BlockLimitsCountLogicalBlocks) {
   setup.features.unmap_granularity = 65536;
   attach(setup);
   EXPECT_EQ(page(0xb0),
-            joined({hex("00 B0 003C 00 00 0001 00000800 00000100 00000000"),
+            joined({hex("00 B0 003C 00 80 0001 00000800 00000100 00000000"),
                     hex("00100000 00000100 00000010 80000000 0000000000001000"), zeros(20)}));
 }
 
