@@ -45,12 +45,13 @@ TEST(NbsOpcodes, MutationsCanBeTriedAndSayWhatTheyChanged) {
 TEST(NbsOpcodes, OnlyRepliesThatMakeSecretsHaveAFieldForThem) {
   std::set<std::string_view> with_secret;
   for (const auto& row : opcodes()) {
-    std::vector<const google::protobuf::Descriptor*> todo{make_message(row.reply)->GetDescriptor()};
-    for (std::size_t i = 0; i < todo.size(); ++i)
-      for (int f = 0; f < todo[i]->field_count(); ++f) {
-        const auto* field = todo[i]->field(f);
+    std::vector<const google::protobuf::Descriptor*> pending{
+        make_message(row.reply)->GetDescriptor()};
+    for (std::size_t i = 0; i < pending.size(); ++i)
+      for (int f = 0; f < pending[i]->field_count(); ++f) {
+        const auto* field = pending[i]->field(f);
         if (field->name().find("secret") != std::string::npos) with_secret.insert(row.reply);
-        if (const auto* inner = field->message_type()) todo.push_back(inner);
+        if (const auto* inner = field->message_type()) pending.push_back(inner);
       }
   }
   EXPECT_EQ(with_secret, std::set<std::string_view>{"HostReply"});
