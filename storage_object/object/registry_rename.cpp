@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// A new name: of the row, of the file, and of what the trailer says.
+#include <fmt/format.h>
+
+#include "storage_object/base/errc.hpp"
+#include "storage_object/base/log.hpp"
+#include "storage_object/base/names.hpp"
+#include "storage_object/object/registry_impl.hpp"
+
+namespace caisson::object {
+
+namespace {
+
+Outcome<LunView> preview_rename(LunView lun, file_store::Store& store, std::string_view to) {
+  lun.record.name = to;
+  lun.record.file = container_name(to);
+  if (auto free = check_name_free(store, lun.record.store, lun.record.file); !free)
+    return free.error();
+  return lun;
+}
+
+}  // namespace
+
+Outcome<LunView> Registry::rename(std::string_view name, std::string_view to, bool dry_run) {
+  if (auto valid = checked_name("LUN", to); !valid) return valid.error();
+  std::lock_guard one_at_a_time(rename_mutex_);
+  auto locked = lock(name);
+  if (!locked) return locked.error();
+  const auto& entry = locked->entry;
+  auto row = row_of_entry(entry);
+  if (row.name == to) return view_of(entry);
+  auto file = container_name(to);
+  auto store = open_store(row.store);
+  if (!store) return store.error();
+  auto taken = failure(Errc::already_exists, fmt::format("LUN '{}' exists already", to),
+                       "choose another name");
+  if (find(to) || find_by_file(row.store, file)) return taken;
+  if (dry_run) return preview_rename(view_of(entry), **store, to);
+  if (auto noted = note_rename(row.uuid.to_string() + " " + std::string(to)); !noted)
+    return noted.error();
+  auto moved = (*store)->rename(row.file, file);
+  if (!moved) {
+    if (auto cleared = note_rename(""); !cleared) log::error("{}", cleared.error().message);
+    return failure(to_errc(moved.error()),
+                   fmt::format("cannot rename {}/{} to {}: {}", row.store, row.file, file,
+                               moved.error().message()),
+                   "choose another name, or look after the file of that name");
+  }
+  auto back = [&](const Failure& why) -> Outcome<LunView> {
+    if ((*store)->rename(file, row.file) && (*store)->sync_names()) (void)note_rename("");
+    return why;
+  };
+  if (auto synced = (*store)->sync_names(); !synced)
+    return back(failure(to_errc(synced.error()),
+                        fmt::format("store '{}': {}", row.store, synced.error().message()),
+                        "check the store's file system"));
+  auto saved = save(entry, [&](LunRecord& changed) {
+    changed.name = to;
+    changed.file = file;
+  });
+  if (!saved) return back(saved.error());
+  (void)note_rename("");  // a note of a finished rename changes nothing
+  std::shared_ptr<Container> container;
+  std::shared_ptr<LunObject> object;
+  {
+    std::lock_guard lock(mutex_);
+    container = entry->container;
+    object = entry->object;
+  }
+  if (container) {
+    container->renamed(file);
+    auto copied = container->update([&](format::pb::Trailer& m) { m.set_name(std::string(to)); });
+    if (!copied) log::warning("LUN '{}': {}", to, copied.error().message);
+  }
+  if (object) {
+    auto identity = *object->identity();
+    identity.name = to;
+    object->set_identity(std::move(identity));
+    object->announce(ObjectEvent::identity_changed);
+  }
+  return view_of(entry);
+}
+
+}  // namespace caisson::object
