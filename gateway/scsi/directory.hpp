@@ -32,6 +32,24 @@ struct LunMapping {
   bool read_only = false;
 };
 
+/// A target port group (SPC-4 5.15.2). Over iSCSI it is a portal group: its number
+/// is the target portal group tag, and it holds the one target port that a target
+/// has there (RFC 7143 4.4.1). Both numbers are configured, so they stay over restarts.
+struct TargetPortGroup {
+  std::uint16_t tag = 1;             ///< never 0
+  std::vector<std::uint16_t> ports;  ///< relative target port identifiers, ascending
+
+  bool operator==(const TargetPortGroup&) const = default;
+};
+
+/// Sends whoever logs in to another place (RFC 7143 11.13.5, class 1).
+struct Redirect {
+  std::string address;     ///< "ADDR:PORT"; who comes in there is served
+  bool permanent = false;  ///< 0102, else 0101
+
+  bool operator==(const Redirect&) const = default;
+};
+
 enum class Verdict : std::uint8_t {
   granted,
   not_found,    ///< 0203: never granted to this host, or no such target
@@ -40,7 +58,8 @@ enum class Verdict : std::uint8_t {
 
 struct Admission {
   Verdict verdict = Verdict::not_found;
-  std::vector<LunMapping> units;  ///< ascending by number; with `granted` only
+  std::vector<LunMapping> units;     ///< ascending by number; with `granted` only
+  std::optional<Redirect> redirect;  ///< not with `not_found`
 };
 
 /// Thread-safe; never waits for a disk. Answers reflect the last committed change.

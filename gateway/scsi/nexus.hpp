@@ -24,6 +24,9 @@ struct NexusIdentity {
   std::uint16_t relative_port = 1;  ///< relative target port identifier, VPD 83
   std::uint16_t portal_group = 1;   ///< target port group
   std::string peer_address;         ///< for administrators
+  /// All through which the target is reached, ascending by tag; constant for the
+  /// life of the nexus. REPORT TARGET PORT GROUPS lists them.
+  std::vector<TargetPortGroup> port_groups = {{1, {1}}};
 };
 
 /// Lives on one I/O thread: every call there, except raise() and identity().

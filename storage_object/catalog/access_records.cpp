@@ -23,11 +23,12 @@ constexpr const char* kAddIqn = "INSERT INTO host_iqns (host, position, iqn) VAL
 
 constexpr const char* kPutGrant =
     "INSERT INTO grants (lun, host, read_only, quota, lun_number, allowed_verbs, config_id, "
-    "proposed) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+    "proposed, redirect_to, redirect_permanent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (lun, host) DO UPDATE SET read_only = excluded.read_only, "
     "quota = excluded.quota, lun_number = excluded.lun_number, "
     "allowed_verbs = excluded.allowed_verbs, config_id = excluded.config_id, "
-    "proposed = excluded.proposed";
+    "proposed = excluded.proposed, redirect_to = excluded.redirect_to, "
+    "redirect_permanent = excluded.redirect_permanent";
 
 constexpr const char* kAddEvent =
     "INSERT INTO events (time_ms, kind, object, actor, text) VALUES (?, ?, ?, ?, ?)";
@@ -74,9 +75,9 @@ Outcome<> Transaction::erase_host(std::uint64_t id) {
 }
 
 Outcome<> Transaction::put_grant(const GrantRecord& record) {
-  auto put =
-      statements_.run(kPutGrant, record.lun, record.host, record.read_only, record.quota,
-                      record.lun_number, record.allowed_verbs, record.config_id, record.proposed);
+  auto put = statements_.run(kPutGrant, record.lun, record.host, record.read_only, record.quota,
+                             record.lun_number, record.allowed_verbs, record.config_id,
+                             record.proposed, record.redirect_to, record.redirect_permanent);
   if (!put && put.error().code == Errc::in_use)  // within a transaction only a foreign key says so
     return failure(Errc::not_found,
                    fmt::format("grant of LUN {} to host {}: one of them is not known",

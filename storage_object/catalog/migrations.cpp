@@ -99,6 +99,11 @@ constexpr Migration kMigrations[] = {
         value TEXT NOT NULL
       ) STRICT, WITHOUT ROWID;
     )sql"},
+    {2, R"sql(
+      ALTER TABLE grants ADD COLUMN redirect_to TEXT NOT NULL DEFAULT '';
+      ALTER TABLE grants ADD COLUMN redirect_permanent INTEGER NOT NULL DEFAULT 0
+        CHECK (redirect_permanent IN (0, 1));
+    )sql"},
 };
 
 Outcome<> apply_step(sqlite3* database, const std::string& path, const Migration& step) {

@@ -25,8 +25,8 @@ constexpr const char* kHosts =
     "created_at FROM hosts ORDER BY id";
 constexpr const char* kIqns = "SELECT host, iqn FROM host_iqns ORDER BY host, position";
 constexpr const char* kGrants =
-    "SELECT lun, host, read_only, quota, lun_number, allowed_verbs, config_id, proposed "
-    "FROM grants ORDER BY lun, host";
+    "SELECT lun, host, read_only, quota, lun_number, allowed_verbs, config_id, proposed, "
+    "redirect_to, redirect_permanent FROM grants ORDER BY lun, host";
 constexpr const char* kEventsAfter =
     "SELECT sequence, time_ms, kind, object, actor, text FROM events WHERE sequence > ? "
     "ORDER BY sequence LIMIT ?";
@@ -202,6 +202,8 @@ Outcome<std::vector<GrantRecord>> Catalog::grants() {
     grant.allowed_verbs = row.text();
     grant.config_id = row.number();
     grant.proposed = row.flag();
+    grant.redirect_to = row.text();
+    grant.redirect_permanent = row.flag();
     return grant;
   };
   return collect<GrantRecord>(*statements_, kGrants, read);

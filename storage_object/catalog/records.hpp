@@ -99,7 +99,9 @@ struct GrantRecord {
   std::uint64_t lun_number = 0;
   std::string allowed_verbs;  ///< comma separated: snapshot,restore,resize,trim
   std::uint64_t config_id = 1;
-  bool proposed = false;  ///< from a trailer's copy: not in force until confirmed
+  bool proposed = false;    ///< from a trailer's copy: not in force until confirmed
+  std::string redirect_to;  ///< ADDR:PORT that logins are sent to; empty: none
+  bool redirect_permanent = false;
 
   bool operator==(const GrantRecord&) const = default;
 };

@@ -167,7 +167,9 @@ TEST_F(RecordsTest, GrantsRoundTrip) {
                     .lun_number = 255,
                     .allowed_verbs = "snapshot,trim",
                     .config_id = 4,
-                    .proposed = true};
+                    .proposed = true,
+                    .redirect_to = "192.0.2.7:3260",
+                    .redirect_permanent = true};
   change([&](Transaction& t) {
     ASSERT_TRUE(t.put_store(sample_store()));
     ASSERT_TRUE(t.put_lun(lun));
