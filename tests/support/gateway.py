@@ -125,7 +125,7 @@ class Gateway:
         self.flags = list(flags)
         self.log = directory / "caissond.log"
         self.process = None
-        self.iscsi = None
+        self.portals = []
         for path in (self.state, self.store):
             path.mkdir(parents=True, exist_ok=True)
 
@@ -139,15 +139,21 @@ class Gateway:
             if code and not kind:
                 raise ServerError(f"caissond stopped with {code}; {self.process.tail()}")
 
-    def start(self, iscsi="127.0.0.1:0"):
-        """Returns once it serves; `self.iscsi` is then the address of the first portal."""
+    @property
+    def iscsi(self):
+        """The address of the first portal."""
+        return self.portals[0]
+
+    def start(self, portals=("127.0.0.1:0",)):
+        """Returns once it serves; `self.portals` are then the addresses it listens on."""
+        listen = [word for portal in portals for word in ("--iscsi", portal)]
         self.process = Process([self.bin / "caissond", "--state", self.state, "--store",
-                                f"main={self.store}", "--iscsi", iscsi, *self.flags], self.log)
+                                f"main={self.store}", *listen, *self.flags], self.log)
         line = self.process.read_line(READY_SECONDS)
         word, *pairs = line.split()
         if word != "ready":
             raise ServerError(f"caissond said {line!r}, not that it is ready")
-        self.iscsi = next(v for k, v in (p.split("=", 1) for p in pairs) if k == "iscsi")
+        self.portals = [v for k, v in (p.split("=", 1) for p in pairs) if k == "iscsi"]
 
     def kill(self):
         """SIGKILL: nothing it had in memory is saved."""
@@ -155,8 +161,8 @@ class Gateway:
         self.process.child.wait()
 
     def restart(self):
-        """Again on the same portal, so that initiators find it."""
-        self.start(self.iscsi)
+        """Again on the same portals, so that initiators find it."""
+        self.start(self.portals)
 
     def caisson(self, *words):
         return run([self.bin / "caisson", "--server", f"unix:{self.state}/caisson.sock", *words])

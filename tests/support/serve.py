@@ -28,7 +28,7 @@ def main():
     parser.add_argument("--iscsi", default="127.0.0.1:3260", help="portal (default %(default)s)")
     options, flags = parser.parse_known_args()
     server = gateway.Gateway(options.bin, options.state, flags=flags)
-    server.start(options.iscsi)
+    server.start([options.iscsi])
     for number in (signal.SIGTERM, signal.SIGINT):  # it stops in order, then wait() below returns
         signal.signal(number, lambda number, _: os.kill(server.process.pid, number))
     try:

@@ -45,8 +45,9 @@ class Guest:
         self.answers = answers or {}
         self.failure = None
         with gateway.scratch() as job:
+            portals = [word for portal in server.portals for word in ("-p", portal)]
             command = [HERE.parents[1] / "support" / "guest-run.sh", "-j", job, "-t", server.target(LUN),
-                       "-p", server.iscsi, *arguments, HERE / script]
+                       *portals, *arguments, HERE / script]
             environment = dict(os.environ, GUEST_CACHE=str(options.cache), GUEST_PRELOAD=str(options.preload))
             self.child = subprocess.Popen([str(c) for c in command], env=environment, stdin=subprocess.DEVNULL,
                                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -115,7 +116,26 @@ def test_chap(options, server):
     expect(stranger.code == LOGIN_FAILED, f"a stranger who knows the secret ended with {stranger.code}")
 
 
-CASES = {"disk": test_disk, "chap": test_chap}
+FAST_TIMERS = ("node.session.timeo.replacement_timeout=2", "node.conn[0].timeo.noop_out_interval=1",
+               "node.conn[0].timeo.noop_out_timeout=2")
+
+
+def test_multipath(options, server):
+    server.kill()
+    server.start(["127.0.0.1:0", "127.0.0.2:0"])
+    server.create_lun(LUN, "400M")
+    server.open_to_all(LUN)
+
+    def kill_and_restart():
+        server.kill()
+        server.restart()
+
+    guest = Guest(options, server, "multipath.sh", [word for timer in FAST_TIMERS for word in ("-o", timer)],
+                  answers={"kill1": kill_and_restart, "kill2": kill_and_restart})
+    expect(guest.code == 0, f"the guest's script ended with {guest.code}")
+
+
+CASES = {"multipath": test_multipath, "disk": test_disk, "chap": test_chap}
 
 
 def main():
