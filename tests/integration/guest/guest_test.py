@@ -135,7 +135,16 @@ def test_multipath(options, server):
     expect(guest.code == 0, f"the guest's script ended with {guest.code}")
 
 
-CASES = {"multipath": test_multipath, "disk": test_disk, "chap": test_chap}
+def test_tools(options, server):
+    server.kill()
+    server.start(["127.0.0.1:0", "127.0.0.2:0"])
+    server.create_lun(LUN, "64M")
+    server.open_to_all(LUN)
+    guest = Guest(options, server, "tools.sh")
+    expect(guest.code == 0, f"the guest's script ended with {guest.code}")
+
+
+CASES = {"tools": test_tools, "multipath": test_multipath, "disk": test_disk, "chap": test_chap}
 
 
 def main():
