@@ -60,6 +60,11 @@ class Rollback {
   sqlite3* database_;
 };
 
+/// Changes a row, so that its frame in the log cannot be the one it overwrites.
+constexpr const char* kTakeBack =
+    "INSERT INTO settings (key, value) VALUES ('changes_taken_back', '1') ON CONFLICT (key) "
+    "DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)";
+
 }  // namespace
 
 Catalog::Catalog(CatalogOptions options) : options_(std::move(options)) {}
@@ -93,11 +98,46 @@ Outcome<std::unique_ptr<Catalog>> Catalog::open(CatalogOptions options) {
 
 Outcome<> Catalog::change(const std::function<Outcome<>(Transaction&)>& body) {
   std::lock_guard lock(mutex_);
-  if (auto begun = statements_->run("BEGIN IMMEDIATE"); !begun) return begun.error();
+  if (auto certain = take_back(); !certain) {
+    auto refusal = certain.error();
+    refusal.message =
+        "nothing can be changed until a change that failed is taken back: " + refusal.message;
+    return refusal;
+  }
+  auto done = perform(body);
+  if (!in_doubt_ || take_back()) return done;
+  auto doubt = done.error();
+  doubt.message += "; it may have happened all the same, the next start will tell";
+  return doubt;
+}
+
+Outcome<> Catalog::perform(const std::function<Outcome<>(Transaction&)>& body) {
   Rollback unless_committed(database_);
+  if (auto begun = statements_->run("BEGIN IMMEDIATE"); !begun) return begun.error();
   Transaction transaction(*statements_, *options_.clock);
   if (auto done = body(transaction); !done) return done.error();
-  return statements_->run("COMMIT");
+  auto committed = statements_->run("COMMIT");
+  in_doubt_ = !committed;
+  return committed;
+}
+
+// The log of a failed commit is whole, perhaps, but does not count yet for this
+// connection: the next commit is written over it. The checksum of each frame
+// goes on from that of the one before, so what is left of the failed commit
+// behind the new one, on the disk or not, belongs to nothing.
+Outcome<> Catalog::take_back() {
+  if (!in_doubt_) return {};
+  return perform([this](Transaction&) { return statements_->run(kTakeBack); });
+}
+
+bool Catalog::in_doubt() {
+  std::lock_guard lock(mutex_);
+  return in_doubt_;
+}
+
+Outcome<> Catalog::settle() {
+  std::lock_guard lock(mutex_);
+  return take_back();
 }
 
 Outcome<> Catalog::backup_to(const std::string& target) {

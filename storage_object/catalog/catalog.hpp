@@ -31,7 +31,7 @@ struct CatalogOptions {
 
 /// Everything durable that a change must write, as one transaction. Obtained
 /// from Catalog::change(); what it wrote is durable when change() returns
-/// success, and gone without a trace otherwise.
+/// success, and gone without a trace otherwise (but see Catalog::in_doubt).
 ///
 /// `put_*` inserts or replaces the whole row (with its lists); `erase_*` of
 /// what is not there succeeds.
@@ -71,10 +71,19 @@ class Catalog {
 
   /// Runs `body` in one transaction. Its failure or exception undoes all of it
   /// and is passed on. `body` must not call the catalog itself (it holds its
-  /// lock) and may run only once. After Errc::io_error or no_space from the
-  /// commit itself the catalog stays usable and the change is undone; only a
-  /// restart before the next success may still bring it back, whole.
+  /// lock) and may run only once.
+  ///
+  /// A commit that fails may have reached the disk all the same. So it is taken
+  /// back at once, by another commit. If that fails too the catalog is in doubt:
+  /// the failure says so, the next start may find the change, whole, and every
+  /// later change first tries to take it back and is refused while it cannot.
   Outcome<> change(const std::function<Outcome<>(Transaction&)>& body);
+
+  /// Whether a change that failed may be found by the next start. Once it is
+  /// false every change that failed before certainly did not happen.
+  bool in_doubt();
+  /// Ends the doubt: success says that no change that failed has happened.
+  Outcome<> settle();
 
   Outcome<std::vector<StoreRecord>> stores();
   Outcome<std::vector<LunRecord>> luns();  // with their snapshots; 10,000 in well under a second
@@ -95,8 +104,12 @@ class Catalog {
  private:
   explicit Catalog(CatalogOptions options);
   Outcome<> copy_locked(const std::string& partial);
+  // Under mutex_:
+  Outcome<> perform(const std::function<Outcome<>(Transaction&)>& body);
+  Outcome<> take_back();  // ends the doubt, if there is one
   CatalogOptions options_;
   std::mutex mutex_;
+  bool in_doubt_ = false;
   sqlite3* database_ = nullptr;
   std::unique_ptr<Statements> statements_;
 };
