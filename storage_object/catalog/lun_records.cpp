@@ -11,15 +11,16 @@ namespace {
 
 // Upserts, never REPLACE: that deletes the old row first, and its grants with it.
 constexpr const char* kPutStore =
-    "INSERT INTO stores (name, location, import_allowed) VALUES (?, ?, ?) "
+    "INSERT INTO stores (name, location, import_allowed, mark) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (name) DO UPDATE SET location = excluded.location, "
-    "import_allowed = excluded.import_allowed";
+    "import_allowed = excluded.import_allowed, mark = excluded.mark";
 
 constexpr const char* kPutLun =
     "INSERT INTO luns (uuid, name, store, file, capacity, logical_block, physical_block, cache, "
     "thick, removable, naa, serial, target_name, target_lun, vendor_location, state, reason, "
-    "resize_from, resize_to, config_id, owner_epoch, created_at) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    "resize_from, resize_to, import_file, import_length, import_inode, import_born, rename_to, "
+    "config_id, owner_epoch, created_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, store = excluded.store, "
     "file = excluded.file, capacity = excluded.capacity, logical_block = excluded.logical_block, "
     "physical_block = excluded.physical_block, cache = excluded.cache, thick = excluded.thick, "
@@ -27,7 +28,10 @@ constexpr const char* kPutLun =
     "target_name = excluded.target_name, target_lun = excluded.target_lun, "
     "vendor_location = excluded.vendor_location, state = excluded.state, "
     "reason = excluded.reason, resize_from = excluded.resize_from, "
-    "resize_to = excluded.resize_to, config_id = excluded.config_id, "
+    "resize_to = excluded.resize_to, import_file = excluded.import_file, "
+    "import_length = excluded.import_length, import_inode = excluded.import_inode, "
+    "import_born = excluded.import_born, rename_to = excluded.rename_to, "
+    "config_id = excluded.config_id, "
     "owner_epoch = excluded.owner_epoch, created_at = excluded.created_at";
 
 constexpr const char* kListSnapshots =
@@ -83,7 +87,8 @@ Failure explain_lun(Failure cause, const LunRecord& record) {
 }  // namespace
 
 Outcome<> Transaction::put_store(const StoreRecord& record) {
-  return statements_.run(kPutStore, record.name, record.location, record.import_allowed);
+  return statements_.run(kPutStore, record.name, record.location, record.import_allowed,
+                         record.mark ? record.mark->to_string() : std::string());
 }
 
 Outcome<> Transaction::erase_store(std::string_view name) {
@@ -95,14 +100,20 @@ Outcome<> Transaction::erase_store(std::string_view name) {
 }
 
 Outcome<> Transaction::put_lun(const LunRecord& record) {
-  std::optional<std::uint64_t> from, to;
+  std::optional<std::uint64_t> from, to, import_length, import_inode;
+  std::string import_file;
+  std::int64_t import_born = 0;
   if (record.resize) from = record.resize->from, to = record.resize->to;
-  auto put = statements_.run(kPutLun, record.uuid, record.name, record.store, record.file,
-                             record.capacity, record.logical_block, record.physical_block,
-                             enum_name(record.cache), record.thick, record.removable, record.naa,
-                             record.serial, record.target_name, record.target_lun,
-                             record.vendor_location, enum_name(record.state), record.reason, from,
-                             to, record.config_id, record.owner_epoch, record.created_at);
+  if (const auto& image = record.import)
+    import_file = image->file, import_length = image->length, import_inode = image->inode,
+    import_born = image->born;
+  auto put = statements_.run(
+      kPutLun, record.uuid, record.name, record.store, record.file, record.capacity,
+      record.logical_block, record.physical_block, enum_name(record.cache), record.thick,
+      record.removable, record.naa, record.serial, record.target_name, record.target_lun,
+      record.vendor_location, enum_name(record.state), record.reason, from, to, import_file,
+      import_length, import_inode, import_born, record.rename_to, record.config_id,
+      record.owner_epoch, record.created_at);
   if (put) put = put_snapshots(statements_, record);
   if (!put) return explain_lun(put.error(), record);
   return {};

@@ -104,6 +104,24 @@ constexpr Migration kMigrations[] = {
       ALTER TABLE grants ADD COLUMN redirect_permanent INTEGER NOT NULL DEFAULT 0
         CHECK (redirect_permanent IN (0, 1));
     )sql"},
+    // An import that version 2 left unfinished does not know its image: inode 0.
+    {3, R"sql(
+      ALTER TABLE stores ADD COLUMN mark TEXT NOT NULL DEFAULT '';
+
+      ALTER TABLE luns ADD COLUMN rename_to TEXT NOT NULL DEFAULT '';
+      UPDATE luns SET rename_to = ifnull((
+        SELECT substr(value, 38) FROM settings WHERE key = 'pending_rename'
+          AND replace(substr(value, 1, 36), '-', '') = lower(hex(luns.uuid))), '');
+      DELETE FROM settings WHERE key = 'pending_rename';
+
+      ALTER TABLE luns ADD COLUMN import_file TEXT NOT NULL DEFAULT '';
+      ALTER TABLE luns ADD COLUMN import_length INTEGER;
+      ALTER TABLE luns ADD COLUMN import_born INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE luns ADD COLUMN import_inode INTEGER
+        CHECK ((import_length IS NULL) = (import_inode IS NULL));
+      UPDATE luns SET import_file = substr(reason, 11), import_length = 0, import_inode = 0
+        WHERE state = 'creating' AND reason LIKE 'import of %';
+    )sql"},
 };
 
 Outcome<> apply_step(sqlite3* database, const std::string& path, const Migration& step) {

@@ -17,7 +17,8 @@ namespace {
 constexpr const char* kLuns =
     "SELECT uuid, name, store, file, capacity, logical_block, physical_block, cache, thick, "
     "removable, naa, serial, target_name, target_lun, vendor_location, state, reason, "
-    "resize_from, resize_to, config_id, owner_epoch, created_at FROM luns ORDER BY name";
+    "resize_from, resize_to, import_file, import_length, import_inode, import_born, rename_to, "
+    "config_id, owner_epoch, created_at FROM luns ORDER BY name";
 constexpr const char* kSnapshots =
     "SELECT lun, name, uuid, created_at FROM snapshots ORDER BY lun, position";
 constexpr const char* kHosts =
@@ -47,6 +48,17 @@ std::optional<ResizeIntent> read_resize(Columns& row) {
   const auto to = row.optional_number();
   if (!from || !to) return std::nullopt;
   return ResizeIntent{*from, *to};
+}
+
+std::optional<RawImage> read_import(Columns& row) {
+  RawImage image{.file = row.text()};
+  const auto length = row.optional_number();
+  const auto inode = row.optional_number();
+  image.born = row.signed_number();
+  if (!length || !inode) return std::nullopt;
+  image.length = *length;
+  image.inode = *inode;
+  return image;
 }
 
 template <class E>
@@ -82,6 +94,8 @@ Outcome<LunRecord> read_lun(Columns row, const std::string& path) {
   if (auto state = read_enum(row.text(), lun, path, lun.state); !state) return state.error();
   lun.reason = row.text();
   lun.resize = read_resize(row);
+  lun.import = read_import(row);
+  lun.rename_to = row.text();
   lun.config_id = row.number();
   lun.owner_epoch = row.number();
   lun.created_at = row.signed_number();
@@ -143,10 +157,11 @@ Outcome<std::vector<StoreRecord>> Catalog::stores() {
     store.name = row.text();
     store.location = row.text();
     store.import_allowed = row.flag();
+    store.mark = Uuid::parse(row.text());
     return store;
   };
   return collect<StoreRecord>(
-      *statements_, "SELECT name, location, import_allowed FROM stores ORDER BY name", read);
+      *statements_, "SELECT name, location, import_allowed, mark FROM stores ORDER BY name", read);
 }
 
 Outcome<std::vector<LunRecord>> Catalog::luns() {

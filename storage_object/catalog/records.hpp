@@ -17,6 +17,7 @@ struct StoreRecord {
   std::string name;
   std::string location;         ///< a directory's absolute path
   bool import_allowed = false;  ///< `lun import` may read raw images from below it
+  std::optional<Uuid> mark;     ///< what its marker file says; absent: not marked yet
 
   bool operator==(const StoreRecord&) const = default;
 };
@@ -39,6 +40,17 @@ struct ResizeIntent {
   std::uint64_t to = 0;
 
   bool operator==(const ResizeIntent&) const = default;
+};
+
+/// A raw image that is being made a container where it lies: which file that was
+/// when the import began.
+struct RawImage {
+  std::string file;          ///< its name inside the store
+  std::uint64_t length = 0;  ///< bytes
+  std::uint64_t inode = 0;   ///< 0: not known, equals no file's
+  std::int64_t born = 0;     ///< when the file came into being, ns since the epoch; 0: not told
+
+  bool operator==(const RawImage&) const = default;
 };
 
 struct SnapshotRecord {
@@ -68,7 +80,9 @@ struct LunRecord {
   LunState state = LunState::creating;
   std::string reason;  ///< of a state that is not online
   std::optional<ResizeIntent> resize;
-  std::uint64_t config_id = 1;  ///< decision 7: raised by every change of size, members, owner
+  std::optional<RawImage> import;  ///< while it is being imported in place
+  std::string rename_to;           ///< the name it is being given; empty: none
+  std::uint64_t config_id = 1;     ///< decision 7: raised by every change of size, members, owner
   std::uint64_t owner_epoch = 1;
   std::int64_t created_at = 0;
   std::vector<SnapshotRecord> snapshots;

@@ -106,6 +106,28 @@ TEST_F(MigrationsTest, CatalogOfVersion1IsReadInFull) {
   EXPECT_EQ(*catalog_->setting("node"), "n");
 }
 
+// What version 2 kept of a rename and of an import under way.
+TEST_F(MigrationsTest, WhatVersion2LeftUnfinishedIsKept) {
+  sql(path_, kVersion1);
+  sql(path_, migrations()[1].sql);
+  sql(path_, R"sql(
+    INSERT INTO settings VALUES ('pending_rename', '00112233-4455-6677-8899-aabbccddeeff mail');
+    INSERT INTO luns SELECT x'ff112233445566778899aabbccddeeff', 'image', store, 'image.img',
+      capacity, logical_block, physical_block, cache, thick, removable, naa, serial, target_name, 1,
+      vendor_location, 'creating', 'import of disk.raw', NULL, NULL, 1, 1, created_at FROM luns;
+    PRAGMA user_version = 2;
+  )sql");
+  open();
+  auto luns = *catalog_->luns();
+  ASSERT_EQ(luns.size(), 2u);
+  EXPECT_EQ(luns[0].rename_to, "mail");
+  EXPECT_FALSE(luns[0].import);
+  EXPECT_EQ(luns[1].rename_to, "");
+  EXPECT_EQ(luns[1].import, (RawImage{.file = "disk.raw"}));
+  EXPECT_FALSE(*catalog_->setting("pending_rename"));
+  EXPECT_FALSE(catalog_->stores()->at(0).mark);
+}
+
 TEST_F(MigrationsTest, StepsAreNumberedWithoutGaps) {
   int expected = 1;
   for (const auto& step : migrations()) EXPECT_EQ(step.version, expected++);
@@ -113,9 +135,9 @@ TEST_F(MigrationsTest, StepsAreNumberedWithoutGaps) {
 
 TEST_F(MigrationsTest, OldCatalogIsCopiedBeforeTheFirstStep) {
   sql(path_, kVersion1);
-  const std::array steps = {migrations()[0],
-                            Migration{2, "ALTER TABLE stores ADD COLUMN extra TEXT"},
-                            Migration{3, "UPDATE stores SET extra = location"}};
+  const std::array steps = {
+      migrations()[0], Migration{2, "ALTER TABLE stores ADD COLUMN extra TEXT"},
+      Migration{migrations().back().version + 1, "UPDATE stores SET extra = location"}};
   const auto kept = path_ + ".before-1";
   {
     auto database = open_database(path_, SQLITE_OPEN_READWRITE);
@@ -125,7 +147,8 @@ TEST_F(MigrationsTest, OldCatalogIsCopiedBeforeTheFirstStep) {
       return copy_to_file(database->get(), path_, kept);
     });
     ASSERT_TRUE(done) << done.error().message;
-    EXPECT_EQ(*read_number(database->get(), path_, "PRAGMA user_version"), 3);
+    EXPECT_EQ(*read_number(database->get(), path_, "PRAGMA user_version"),
+              migrations().back().version + 1);
     EXPECT_EQ(*read_text(database->get(), path_, "SELECT extra FROM stores"), "/srv/main");
   }
   EXPECT_EQ(mode(kept), 0600u);

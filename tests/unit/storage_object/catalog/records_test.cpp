@@ -29,6 +29,7 @@ const std::string kOddStrings[] = {
 TEST_F(RecordsTest, StoresRoundTrip) {
   auto plain = sample_store("plain");
   plain.import_allowed = false;
+  plain.mark = Uuid::random();
   for (const auto& odd : kOddStrings) {
     auto store = sample_store();
     store.location = odd;
@@ -65,6 +66,8 @@ TEST_F(RecordsTest, LunsRoundTripWithDefaultsAndExtremes) {
   large.logical_block = std::numeric_limits<std::uint32_t>::max();
   large.target_lun = std::numeric_limits<std::uint64_t>::max();
   large.resize = ResizeIntent{0, std::numeric_limits<std::uint64_t>::max()};
+  large.import = RawImage{"disk.raw", std::numeric_limits<std::uint64_t>::max(), 1, -2};
+  large.rename_to = "larger";
   large.config_id = std::numeric_limits<std::uint64_t>::max();
   large.created_at = std::numeric_limits<std::int64_t>::min();
   change([&](Transaction& t) {
