@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "tests/unit/gateway/scsi/termination.hpp"
 
 namespace caisson::scsi {
@@ -110,7 +112,7 @@ TEST_F(InquiryTest, IdentificationOfAnNaa6Disk) {
   auto designator = hex("01 03 00 10 60123456789ABCDEF0123456789ABCDE");
   EXPECT_TRUE(std::equal(designator.begin(), designator.end(), data.begin() + 4));
   auto name = joined({hex("03 08 00 28"), text("naa.60123456789ABCDEF0123456789ABCDE"), zeros(4)});
-  EXPECT_NE(std::ranges::search(data, name).begin(), data.end());
+  EXPECT_NE(std::search(data.begin(), data.end(), name.begin(), name.end()), data.end());
 }
 
 TEST_F(InquiryTest, LongNamesStayInsideTheirLengthByte) {
