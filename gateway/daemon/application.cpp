@@ -22,6 +22,8 @@ namespace {
 
 constexpr unsigned kServiceThreads = 4;
 constexpr std::chrono::minutes kDailyCopyCheck{30};
+/// For verbs under way when the gateway stops; one may be at a file that hangs.
+constexpr std::chrono::seconds kServiceLimit{20};
 
 Outcome<> make_directory(const std::string& path) {
   std::error_code error;
@@ -194,14 +196,25 @@ void Application::run() {
   control_.run();
 }
 
+void Application::end_service() {
+  ending_service_ = std::make_unique<object::ParallelJobs>(
+      std::vector<std::function<void()>>{[this] { service_->stop(); }});
+  if (ending_service_->wait(kServiceLimit).empty()) return;
+  log::error("stop: a verb did not end within {} s", kServiceLimit.count());
+  hangs_ = true;
+}
+
 Outcome<> Application::stop() {
+  if (hangs_) return {};
   if (control_server_) control_server_->stop();
   daily_.cancel();
-  if (service_) service_->stop();
+  if (service_) end_service();
   if (iscsi_) iscsi_->stop();
   Outcome<> closed = {};
   if (objects_open_) closed = registry_->stop();
   objects_open_ = false;
+  hangs_ = hangs_ || (!closed && closed.error().code == Errc::timed_out);
+  if (hangs_) return closed;
   control_server_.reset();
   iscsi_.reset();
   service_.reset();

@@ -19,6 +19,7 @@
 #include "nbs/control/control_server.hpp"
 #include "storage_object/base/io_thread.hpp"
 #include "storage_object/catalog/catalog.hpp"
+#include "storage_object/object/parallel_jobs.hpp"
 #include "storage_object/object/registry.hpp"
 
 namespace caisson::daemon {
@@ -48,6 +49,10 @@ class Application {
   /// could not be made durable.
   Outcome<> stop();
 
+  /// After stop(): a file did not answer, and threads still wait for it. The
+  /// destructor would too; end the process without it.
+  bool hangs() const noexcept { return hangs_; }
+
  private:
   Outcome<> open_catalog();
   Outcome<> open_objects();
@@ -55,6 +60,7 @@ class Application {
   Outcome<> start_iscsi();
   Outcome<> start_control();
   void make_daily_copy();
+  void end_service();
 
   config::Config config_;
   boost::asio::io_context control_{1};
@@ -72,6 +78,8 @@ class Application {
   std::unique_ptr<nbs::control::ControlServer> control_server_;
   std::vector<iscsi::Portal> portals_;
   bool objects_open_ = false;
+  bool hangs_ = false;
+  std::unique_ptr<object::ParallelJobs> ending_service_;
 };
 
 }  // namespace caisson::daemon

@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 
 #include "gateway/config/config.hpp"
@@ -41,6 +42,7 @@ int serve(caisson::config::Config config) {
   ::sd_notify(0, "STOPPING=1");
   auto stopped = application.stop();
   if (!stopped) complain(stopped.error());
+  if (application.hangs()) std::_Exit(kFailed);  // what is open goes with the process
   return stopped ? 0 : kFailed;
 }
 

@@ -49,10 +49,20 @@ struct FileRequest {
   }
 };
 
+/// Which file it is, whatever its name: two open files are the same one if and
+/// only if these are equal while both are open.
+struct FileId {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+
+  bool operator==(const FileId&) const = default;
+};
+
 struct FileAttributes {
   std::uint64_t size = 0;       ///< bytes
   std::uint64_t allocated = 0;  ///< bytes of space it occupies
-  std::uint64_t links = 1;
+  std::uint64_t links = 1;      ///< names it has; 0: gone with its last handle
+  FileId id;
 };
 
 /// What this open file was found able to do. Found by trying, never by the file
@@ -96,6 +106,10 @@ class File {
 
 /// Offset of the owner lock's byte, far beyond any data.
 inline constexpr std::uint64_t kOwnerLockOffset = std::uint64_t{1} << 62;
+
+/// The largest FileTraits::direct_alignment that a container can be served with:
+/// its length is a multiple of no more.
+inline constexpr std::uint32_t kMaxDirectAlignment = 4096;
 
 /// Blocking forms for control threads.
 Result<> read_at(File& file, std::uint64_t offset, std::span<std::byte> into);

@@ -38,6 +38,9 @@ class Store {
  public:
   virtual ~Store() = default;
   virtual Result<std::unique_ptr<File>> open(std::string_view name, OpenOptions options = {}) = 0;
+  /// What bears that name now, without opening it: ENOENT, ELOOP, EXDEV, and EINVAL
+  /// where it is no regular file. One with several links is told by `links`.
+  virtual Result<FileAttributes> look_up(std::string_view name) = 0;
   /// A new empty file with mode 0640 that has no name yet: it vanishes with its
   /// last handle (or at the next start) unless publish() names it.
   virtual Result<std::unique_ptr<File>> create_unnamed(OpenOptions options = {}) = 0;

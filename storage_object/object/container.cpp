@@ -64,6 +64,20 @@ Outcome<> Container::set_length(std::uint64_t length) {
   return {};
 }
 
+Outcome<> Container::allocate(std::uint64_t begin, std::uint64_t end) {
+  if (auto done = file_store::apply(file_, FileOp::allocate, begin, end - begin); !done)
+    return failed("allocate its space", done.error());
+  return {};
+}
+
+/// Updates of the trailer shall need no space: a full store must not keep the
+/// failed state or a reservation from being written.
+Outcome<> Container::allocate_trailer(std::uint64_t capacity) {
+  auto begin = trailer_position(capacity);
+  auto end = begin + format::kTrailerSize;
+  return file_.traits().allocate ? allocate(begin, end) : write_zeros(begin, end);
+}
+
 namespace {
 
 Failure owned_elsewhere(const std::string& label) {
@@ -100,10 +114,8 @@ Outcome<std::unique_ptr<Container>> Container::make(Store& store, const LunRecor
   std::unique_ptr<Container> self(new Container(std::move(*file), row.store, row.file));
   if (auto done = self->set_length(container_length(row.capacity)); !done) return done.error();
   if (row.thick)
-    if (auto done =
-            file_store::apply(self->file_, FileOp::allocate, 0, container_length(row.capacity));
-        !done)
-      return self->failed("allocate its space", done.error());
+    if (auto done = self->allocate(0, container_length(row.capacity)); !done) return done.error();
+  if (auto done = self->allocate_trailer(row.capacity); !done) return done.error();
   if (fill)
     if (auto done = fill(self->file_); !done) return done.error();
   format::Slot slot;
@@ -158,10 +170,9 @@ Outcome<std::unique_ptr<Container>> Container::wrap(Store& store, std::string_vi
   if (auto done = (*self)->set_length(container_length(row.capacity)); !done)
     return undo(done.error());
   if (row.thick)
-    if (auto done =
-            file_store::apply((*self)->file_, FileOp::allocate, 0, container_length(row.capacity));
-        !done)
-      return undo((*self)->failed("allocate its space", done.error()));
+    if (auto done = (*self)->allocate(0, container_length(row.capacity)); !done)
+      return undo(done.error());
+  if (auto done = (*self)->allocate_trailer(row.capacity); !done) return undo(done.error());
   format::Slot slot;
   slot.uuid = row.uuid;
   slot.capacity = row.capacity;
@@ -274,8 +285,18 @@ Outcome<> Container::check(const LunRecord& row) const {
   return {};
 }
 
+Outcome<> check_direct(const file_store::FileTraits& traits, std::string_view label) {
+  if (traits.direct_alignment <= file_store::kMaxDirectAlignment) return {};
+  return failure(Errc::unsupported,
+                 fmt::format("{}: its store goes past the page cache in blocks of {} bytes only, a "
+                             "container is laid out in blocks of {}",
+                             label, traits.direct_alignment, file_store::kMaxDirectAlignment),
+                 "use cache mode writeback or writethrough");
+}
+
 Outcome<std::shared_ptr<file_store::File>> Container::open_data(Store& store, CacheMode mode) {
   if (mode != CacheMode::none) return file_.file();
+  if (auto fine = check_direct(store.traits(), label_); !fine) return fine.error();
   auto opened = store.open(name_, {.read_only = false, .direct = true});
   if (!opened) {
     if (to_errc(opened.error()) == Errc::invalid_argument)
@@ -284,9 +305,12 @@ Outcome<std::shared_ptr<file_store::File>> Container::open_data(Store& store, Ca
                      "use cache mode writeback or writethrough");
     return cannot_open(store.location(), name_, opened.error());
   }
-  // Our lock excludes every other open file of this inode, so a lock that is
-  // granted means that the name was given to another file meanwhile.
-  if (auto locked = (*opened)->lock_owner(); locked)
+  // The name may have been given to another file since the lock was taken.
+  auto locked = file_.attributes();
+  if (!locked) return failed("tell which file it is", locked.error());
+  auto named = (*opened)->attributes();
+  if (!named) return failed("tell which file it is", named.error());
+  if (named->id != locked->id)
     return failure(Errc::corrupt, fmt::format("{}: another file has taken its name", label_),
                    "put the right file back");
   return std::shared_ptr<file_store::File>(std::move(*opened));

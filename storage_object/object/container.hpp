@@ -80,6 +80,8 @@ class Container {
   Outcome<std::shared_ptr<file_store::File>> open_data(file_store::Store& store,
                                                        catalog::CacheMode mode);
 
+  /// What the open file is, and how many names it has.
+  Result<file_store::FileAttributes> attributes() { return file_.attributes(); }
   /// A copy of the ruling slot.
   format::Slot slot();
   /// Replaces the message of the trailer, durably.
@@ -89,13 +91,20 @@ class Container {
   /// A sync of the container failed since it was opened.
   bool sync_failed();
 
+  /// Before the intent of a resize is recorded: finds the room that its steps
+  /// write to, durably, so that a full store refuses the resize here. The container
+  /// stays what it was; hosts may go on meanwhile. No guarantee where overwriting
+  /// takes new space (copy-on-write). Errc::no_space.
+  Outcome<> prepare_resize(const catalog::ResizeIntent& intent, bool thick);
   /// From intent.from to intent.to, both recorded in the catalog before. After
   /// success the container is of capacity intent.to, durably, and its host-visible
   /// part ends in zeros. No I/O may be in flight to what is cut off.
   Outcome<> resize(const catalog::ResizeIntent& intent, bool thick);
-  /// Takes back a grow that failed: the length is intent.from's again. Only if
-  /// the trailer still stands at its old place.
-  Outcome<> abandon_grow(const catalog::ResizeIntent& intent);
+  /// Takes back a resize that was prepared, or that failed: capacity and length are
+  /// intent.from's, durably; the intent may then be forgotten. What lies behind
+  /// intent.to may have been overwritten. Errc::in_use when it is too late: then the
+  /// resize can only be finished.
+  Outcome<> abandon_resize(const catalog::ResizeIntent& intent);
 
   /// See ControlFile. A failed writeback is reported once per open file, so the
   /// trailer's syncs must count among the hosts' flushes.
@@ -118,7 +127,9 @@ class Container {
   Outcome<> grow(const catalog::ResizeIntent& intent, bool thick);
   Outcome<> shrink(const catalog::ResizeIntent& intent);
   Outcome<> write_zeros(std::uint64_t begin, std::uint64_t end);
-  Outcome<> clear(std::uint64_t begin, std::uint64_t end, bool thick);
+  Outcome<> clear(std::uint64_t begin, std::uint64_t end, std::uint64_t hole_end);
+  Outcome<> allocate(std::uint64_t begin, std::uint64_t end);
+  Outcome<> allocate_trailer(std::uint64_t capacity);
   Outcome<> set_length(std::uint64_t length);
   Outcome<> sync();
   Failure failed(const char* doing, const Error& error) const;
@@ -133,6 +144,10 @@ class Container {
 
 /// Why a container's file did not take that length.
 Failure cannot_size(std::string_view label, std::uint64_t length, const Error& error);
+
+/// Whether direct I/O of such a store can reach every block of a container.
+/// `label`: the container in question. Errc::unsupported.
+Outcome<> check_direct(const file_store::FileTraits& traits, std::string_view label);
 
 // What dry runs ask.
 

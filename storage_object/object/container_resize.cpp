@@ -23,16 +23,46 @@ Outcome<> Container::write_zeros(std::uint64_t begin, std::uint64_t end) {
   while (begin < end) {
     auto length = std::min<std::uint64_t>(end - begin, zeros.size());
     if (auto done = file_store::write_at(file_, begin, zeros.span().first(length)); !done)
-      return failed("clear its old trailer", done.error());
+      return failed("write zeros", done.error());
     begin += length;
   }
   return {};
 }
 
-Outcome<> Container::clear(std::uint64_t begin, std::uint64_t end, bool thick) {
+/// Zeros from `begin` to `end`, durably; up to `hole_end` they may be a hole.
+Outcome<> Container::clear(std::uint64_t begin, std::uint64_t end, std::uint64_t hole_end) {
   if (auto done = write_zeros(begin, end); !done) return done.error();
-  if (!thick && file_.traits().punch)  // an economy: the zeros are what counts
-    (void)file_store::apply(file_, FileOp::punch, begin, end - begin);
+  if (hole_end > begin && file_.traits().punch)  // an economy: the zeros are what counts
+    (void)file_store::apply(file_, FileOp::punch, begin, hole_end - begin);
+  return sync();
+}
+
+namespace {
+
+/// The part of the file, in whole pages, that the steps of a resize write to beyond
+/// the trailer that rules now, which has its room.
+struct Room {
+  std::uint64_t begin = 0, end = 0;
+};
+
+Room room_of(const ResizeIntent& intent, bool thick) {
+  const auto old_place = trailer_position(intent.from);
+  const auto place = trailer_position(intent.to);
+  const auto end = place == old_place ? place : place + kTrailerSize;
+  if (intent.to < intent.from) return {intent.to / kPadding * kPadding, end};
+  if (place == old_place) return {};
+  return {thick ? old_place + kTrailerSize : place, end};
+}
+
+}  // namespace
+
+// Where space cannot be allocated a full store is met later, and the resize is
+// taken back as after any other failure.
+Outcome<> Container::prepare_resize(const ResizeIntent& intent, bool thick) {
+  std::lock_guard lock(mutex_);
+  const auto room = room_of(intent, thick);
+  if (room.begin == room.end || !file_.traits().allocate) return {};
+  if (auto done = allocate(room.begin, room.end); !done) return done.error();
   return sync();
 }
 
@@ -60,32 +90,50 @@ Outcome<> Container::grow(const ResizeIntent& intent, bool thick) {
     // earlier life of this file may stand there.
     if (slot_position(new_place, 1) < old_end) {
       auto header = slot_position(new_place, 1);
-      if (auto done = clear(header, header + kPadding, true); !done) return done.error();
+      if (auto done = clear(header, header + kPadding, header); !done) return done.error();
     }
     if (auto done = set_length(container_length(intent.to)); !done) return done.error();
     if (thick)
-      if (auto done = file_store::apply(file_, FileOp::allocate, old_end,
-                                        container_length(intent.to) - old_end);
-          !done)
-        return failed("allocate its space", done.error());
+      if (auto done = allocate(old_end, container_length(intent.to)); !done) return done.error();
+    if (!file_.traits().allocate)
+      if (auto done = write_zeros(std::max(new_place, old_end), new_place + kTrailerSize); !done)
+        return done.error();
     if (auto done = trailer_.move_to(intent.to, 1); !done) return done.error();
   }
   // One found at a start may not be durable, though it can be read.
   if (auto done = trailer_.anchor(); !done) return done.error();
-  // The old trailer, and the header of the new slot 0 where it lies inside it.
+  // The old trailer, and the header of the new slot 0 where it lies inside it, which
+  // keeps its room.
   auto end = std::min(new_place + kPadding, old_end);
-  return clear(old_place, end, thick);
+  return clear(old_place, end, thick ? old_place : std::min(new_place, old_end));
 }
 
-Outcome<> Container::abandon_grow(const ResizeIntent& intent) {
+Outcome<> Container::abandon_resize(const ResizeIntent& intent) {
   std::lock_guard lock(mutex_);
-  if (trailer_.slot().capacity != intent.from)
+  const auto old_place = trailer_position(intent.from);
+  const bool stays = trailer_.slot().capacity == intent.from;
+  // A slot with the other capacity may have been written beside the ruling one.
+  if (stays && old_place == trailer_position(intent.to)) return trailer_.update([](auto&) {});
+  auto attributes = file_.attributes();
+  if (!attributes) return failed("read its length", attributes.error());
+  bool shrinks = intent.to < intent.from;
+  if (shrinks && attributes->size == container_length(intent.from))
+    return stays ? Outcome<>()
+                 : trailer_.load({.position = old_place,
+                                  .slots = {false, true},  // see shrink()
+                                  .capacities = {intent.from, intent.from},
+                                  .uuid = trailer_.slot().uuid});
+  if (shrinks || !stays)
     return failure(Errc::in_use, label_ + ": the new trailer already stands",
                    "take the LUN offline and online to finish the resize");
-  if (auto done = set_length(container_length(intent.from)); !done) return done.error();
+  // Gives back what was allocated behind the end, too.
+  auto cut = set_length(container_length(intent.from));
+  if (!cut && attributes->size != container_length(intent.from)) return cut.error();
   return sync();
 }
 
+// Until the length is set, the old trailer stands in its slot 1: the new slot 0
+// reaches no further than the old one.
 Outcome<> Container::shrink(const ResizeIntent& intent) {
   const auto new_place = trailer_position(intent.to);
   if (trailer_.slot().capacity != intent.to) {

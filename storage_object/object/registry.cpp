@@ -27,6 +27,9 @@ Registry::~Registry() {
     stopping_ = true;
   }
   lock_wake_.notify_all();
+  watch_.reset();
+  closing_.reset();
+  recording_.reset();
   if (lock_waiter_.joinable()) lock_waiter_.join();
   for (const auto& [name, entry] : by_name_) {
     if (!entry->object) continue;

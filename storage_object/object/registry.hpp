@@ -93,6 +93,10 @@ struct RegistryOptions {
   /// A directory (the run directory) for failed states that neither catalog nor trailer took.
   std::string failure_marks;
   std::chrono::seconds lock_wait{30};  ///< how long a restart waits for the owner lock
+  /// How often the names of served containers are compared with what is open; 0: never.
+  std::chrono::milliseconds watch_interval{5000};
+  /// How long stop() waits for what is flushed and closed.
+  std::chrono::milliseconds flush_limit{60000};
   std::vector<std::string> import_directories;
   /// Directories of the gateway itself: no store may be, hold or lie in one of them.
   std::vector<std::string> protected_directories;
@@ -124,7 +128,10 @@ class ObjectRegistry {
   /// crash interrupted. One damaged or missing container is offline alone, with
   /// its reason. Fails only if the catalog cannot be read.
   virtual Outcome<> start(RegistryObserver& observer) = 0;
-  /// Flushes and closes everything; records a clean shutdown.
+  /// Flushes and closes everything, beside each other; records a clean shutdown.
+  /// Errc::timed_out names the LUNs whose files did not answer within the limit; the
+  /// shutdown then stays unclean, and the destructor waits until they do: a process
+  /// that cannot wait ends without it.
   virtual Outcome<> stop() = 0;
 
   /// Errc::invalid_argument if it and another store or a protected directory lie

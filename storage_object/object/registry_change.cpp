@@ -70,21 +70,24 @@ Outcome<LunView> Registry::resize(std::string_view name, std::uint64_t capacity,
   if (container->read_only())
     return failure(Errc::unsupported, fmt::format("LUN '{}' is read-only", name),
                    "resize it with the version that wrote it");
+  if (auto fine = check_bearing(entry); !fine) return fine.error();
   if (dry_run) return preview_resize(std::move(lun), capacity);
-  auto noted = save(entry, [&](LunRecord& changed) { changed.resize = intent; });
-  if (!noted) return noted.error();
-  bool shrinks = capacity < intent.from;
-  Outcome<> done;
-  if (shrinks) {  // nobody may see what is cut off, or write to it, any more
-    LunObject::Pause pause(*object);
-    object->set_capacity(capacity, object->config_id());
-    done = container->resize(intent, lun.record.thick);
-  } else {
-    done = container->resize(intent, lun.record.thick);
+  auto noted = container->prepare_resize(intent, lun.record.thick);
+  if (noted) noted = save(entry, [&](LunRecord& changed) { changed.resize = intent; });
+  if (container->sync_failed()) object->fail();
+  if (!noted) {
+    if (auto done = container->abandon_resize(intent); !done)
+      log::warning("LUN '{}': {}", name, done.error().message);
+    return noted.error();
   }
+  auto done = change_size(entry, *object, *container, intent);
   if (container->sync_failed()) object->fail();
   if (!done) {
-    give_up_resize(entry, intent, done.error());
+    if (row_of_entry(entry).resize) {
+      container.reset();
+      if (finish_anew(entry, fmt::format("a resize was interrupted: {}", done.error().message)))
+        return view_of(entry);
+    }
     return done.error();
   }
   auto saved = save(entry, [](LunRecord& changed) {
@@ -94,9 +97,10 @@ Outcome<LunView> Registry::resize(std::string_view name, std::uint64_t capacity,
   });
   if (!saved) {
     // The container has its new size; the row still says that it is on its way.
-    take_down(entry);
-    std::lock_guard lock(mutex_);
-    entry->reason = fmt::format("its new size is not in the catalog: {}", saved.error().message);
+    container.reset();
+    if (finish_anew(entry,
+                    fmt::format("its new size is not in the catalog: {}", saved.error().message)))
+      return view_of(entry);
     return saved.error();
   }
   object->set_capacity(capacity, row_of_entry(entry).config_id);
@@ -115,22 +119,35 @@ Outcome<LunView> Registry::preview_resize(LunView lun, std::uint64_t capacity) {
   return lun;
 }
 
-// A grow is taken back where that is possible; otherwise the object waits
-// offline until the resize can be finished.
-void Registry::give_up_resize(const EntryPtr& entry, const ResizeIntent& intent,
-                              const Failure& why) {
-  std::shared_ptr<Container> container;
-  {
-    std::lock_guard lock(mutex_);
-    container = entry->container;
+/// The part after the intent. On failure it is taken back where that is possible;
+/// else the row keeps the intent.
+Outcome<> Registry::change_size(const EntryPtr& entry, LunObject& object, Container& container,
+                                const ResizeIntent& intent) {
+  std::optional<LunObject::Pause> pause;
+  if (intent.to < intent.from) {  // nobody may see what is cut off, or write to it, any more
+    pause.emplace(object);
+    object.set_capacity(intent.to, object.config_id());
   }
-  Outcome<> taken_back = why;
-  if (intent.to > intent.from) taken_back = container->abandon_grow(intent);
+  auto done = container.resize(intent, row_of_entry(entry).thick);
+  if (done) return done;
+  auto taken_back = container.abandon_resize(intent);
   if (taken_back) taken_back = save(entry, [](LunRecord& changed) { changed.resize.reset(); });
-  if (taken_back) return;
+  if (taken_back) object.set_capacity(intent.from, object.config_id());
+  return done;
+}
+
+/// A resize that can only be finished: as a start would, and now if that is
+/// possible. False: offline until then.
+bool Registry::finish_anew(const EntryPtr& entry, std::string why) {
   take_down(entry);
+  control_->drain();  // a failure that is being recorded
+  auto finished = open_and_serve(entry);
+  if (finished) return true;
+  log::error("LUN '{}' is offline: {}; {}", row_of_entry(entry).name, why,
+             finished.error().message);
   std::lock_guard lock(mutex_);
-  entry->reason = fmt::format("a resize was interrupted: {}", why.message);
+  entry->reason = std::move(why);
+  return false;
 }
 
 Outcome<LunView> Registry::set(std::string_view name, const SetOptions& options) {
@@ -197,6 +214,10 @@ Outcome<LunView> Registry::set_online(std::string_view name, bool accept_loss) {
     return failure(
         Errc::offline, fmt::format("LUN '{}' has failed: {}", name, row.reason),
         fmt::format("check what is in it, then `caisson lun online {} --accept-loss`", name));
+  if (lun.object && failed) {
+    if (auto fine = take_up_replacement(entry); !fine) return fine.error();
+    lun = view_of(entry);
+  }
   if (!lun.object) {
     auto done = save(entry, [&](LunRecord& changed) {
       if (changed.state != LunState::offline) return;
@@ -239,6 +260,7 @@ Outcome<LunView> Registry::set_offline(std::string_view name) {
   if (lun.record.state == LunState::offline) return lun;
   if (lun.record.state != LunState::online && lun.record.state != LunState::failed)
     return not_served(lun);
+  if (auto fine = check_not_last(entry); !fine) return fine.error();
   take_down(entry);
   auto done = save(entry, [](LunRecord& changed) {
     bool failed = changed.state == LunState::failed;

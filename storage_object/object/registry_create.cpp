@@ -58,7 +58,7 @@ Outcome<> check_store(file_store::Store& store, const CreateOptions& options,
         Errc::unsupported,
         fmt::format("store '{}' cannot go past the page cache for LUN '{}'", name, options.name),
         "use cache mode writeback or writethrough");
-  return {};
+  return check_direct(store.traits(), fmt::format("LUN '{}'", options.name));
 }
 
 bool same(const LunRecord& row, const LunRecord& wanted, bool target_given) {

@@ -21,9 +21,22 @@
 #include "storage_object/object/control_thread.hpp"
 #include "storage_object/object/failure_marks.hpp"
 #include "storage_object/object/lun_object.hpp"
+#include "storage_object/object/parallel_jobs.hpp"
 #include "storage_object/object/registry.hpp"
+#include "storage_object/object/store_watch.hpp"
 
 namespace caisson::object {
+
+/// Whether the container that is open is what bears its name.
+enum class Bearing : std::uint8_t {
+  ours,
+  linked,     ///< it is, and has other names besides
+  deleted,    ///< it has no name any more, and its own is free
+  replaced,   ///< it has no name any more, something else bears its own
+  moved,      ///< it has another name, its own is free
+  displaced,  ///< it has another name, something else bears its own
+  unknown,    ///< it could not be told
+};
 
 /// One LUN of the lists.
 struct Entry {
@@ -36,6 +49,8 @@ struct Entry {
   std::shared_ptr<Container> container;  ///< while open
   bool erased = false;                   ///< no longer in the lists
   bool unrecorded = false;               ///< failed, and nothing durable says so
+  Bearing bearing = Bearing::ours;       ///< as last seen; never `unknown`
+  std::string failure;                   ///< why it fails; empty: a flush failed
 };
 using EntryPtr = std::shared_ptr<Entry>;
 
@@ -122,7 +137,23 @@ class Registry final : public ObjectRegistry {
   void record_failure(const EntryPtr& entry, const std::function<void()>& recorded);
   bool write_failure(const EntryPtr& entry);
   Outcome<> clear_failure(const EntryPtr& entry);
+  std::string failure_of(const EntryPtr& entry) const;
   void wait_for_locks();
+
+  // Watching and stopping (registry_watch.cpp, registry_stop.cpp).
+  void begin_watch();
+  void watch_store(const std::string& name);
+  Bearing bearing(const EntryPtr& entry);
+  // With entry->change held:
+  Outcome<> check_bearing(const EntryPtr& entry);
+  Outcome<> check_not_last(const EntryPtr& entry);
+  Outcome<> check_moved(const EntryPtr& entry, file_store::Store& store, const std::string& file);
+  Outcome<> take_up_replacement(const EntryPtr& entry);
+  void stop_writes(const EntryPtr& entry, const Failure& why);
+  void note_event(std::string_view kind, const std::string& lun, std::string_view text);
+  bool stopping() const;
+  std::vector<std::string> close_all();
+  std::vector<std::string> record_missing_failures();
 
   // Creation and import (registry_create.cpp, registry_import.cpp).
   Outcome<catalog::LunRecord> checked_row(const CreateOptions& options);
@@ -152,8 +183,9 @@ class Registry final : public ObjectRegistry {
                              bool dry_run);
   Outcome<> check_adoptable(const catalog::LunRecord& row, const EntryPtr& known) const;
   Outcome<LunView> preview_resize(LunView lun, std::uint64_t capacity);
-  void give_up_resize(const EntryPtr& entry, const catalog::ResizeIntent& intent,
-                      const Failure& why);
+  Outcome<> change_size(const EntryPtr& entry, LunObject& object, Container& container,
+                        const catalog::ResizeIntent& intent);
+  bool finish_anew(const EntryPtr& entry, std::string why);
   Outcome<> switch_cache(const EntryPtr& entry, catalog::CacheMode mode);
 
   const RegistryOptions options_;
@@ -175,6 +207,8 @@ class Registry final : public ObjectRegistry {
   std::thread lock_waiter_;
 
   std::unique_ptr<ControlThread> control_;
+  std::unique_ptr<StoreWatch> watch_;
+  std::unique_ptr<ParallelJobs> closing_, recording_;  // of stop(); may hang
 };
 
 /// Marks `reason` of a LUN in state creating that is being imported in place:

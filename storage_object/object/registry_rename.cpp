@@ -9,6 +9,8 @@
 
 namespace caisson::object {
 
+using catalog::LunRecord;
+
 namespace {
 
 Outcome<LunView> preview_rename(LunView lun, file_store::Store& store, std::string_view to) {
@@ -36,6 +38,7 @@ Outcome<LunView> Registry::rename(std::string_view name, std::string_view to, bo
                        "choose another name");
   if (find(to) || find_by_file(row.store, file)) return taken;
   if (dry_run) return preview_rename(view_of(entry), **store, to);
+  if (auto fine = check_bearing(entry); !fine) return fine.error();
   if (auto noted = note_rename(row.uuid.to_string() + " " + std::string(to)); !noted)
     return noted.error();
   auto moved = (*store)->rename(row.file, file);
@@ -50,6 +53,7 @@ Outcome<LunView> Registry::rename(std::string_view name, std::string_view to, bo
     if ((*store)->rename(file, row.file) && (*store)->sync_names()) (void)note_rename("");
     return why;
   };
+  if (auto ours = check_moved(entry, **store, file); !ours) return back(ours.error());
   if (auto synced = (*store)->sync_names(); !synced)
     return back(failure(to_errc(synced.error()),
                         fmt::format("store '{}': {}", row.store, synced.error().message()),

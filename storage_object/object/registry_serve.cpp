@@ -94,6 +94,7 @@ Outcome<> Registry::start(RegistryObserver& observer) {
   }
   finish_rename();
   for (const auto& entry : entries) bring_up_or_note(entry, MayWait::yes);
+  begin_watch();
   std::lock_guard lock(mutex_);
   if (!waiting_for_lock_.empty()) lock_waiter_ = std::thread([this] { wait_for_locks(); });
   return {};
@@ -124,6 +125,7 @@ void Registry::wait_for_locks() {
     for (const auto& entry : waiting) {
       std::lock_guard change(entry->change);
       if (row_of_entry(entry).state == LunState::offline || view_of(entry).object) continue;
+      if (stopping()) return;
       auto done = bring_up(entry);
       if (!done && done.error().code == Errc::in_use) still.push_back(entry);
       if (done || done.error().code == Errc::in_use) continue;
@@ -223,6 +225,8 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
     entry->container = std::move(container);
     entry->object = object;
     entry->reason.clear();
+    entry->bearing = Bearing::ours;
+    entry->failure.clear();
   }
   observer_->on_served(object);
   return {};
@@ -268,15 +272,15 @@ Error Registry::keep_reservations(const EntryPtr& entry, const ReservationState&
 
 void Registry::record_failure(const EntryPtr& entry, const std::function<void()>& recorded) {
   auto row = row_of_entry(entry);
-  log::error("LUN '{}': a flush failed; what was written since the one before may be lost",
-             row.name);
+  auto why = failure_of(entry);
+  log::error("LUN '{}': {}", row.name, why);
   auto saved = save(
       entry,
-      [](LunRecord& changed) {
+      [&](LunRecord& changed) {
         changed.state = LunState::failed;
-        changed.reason = "a flush failed; what was written since the one before may be lost";
+        changed.reason = why;
       },
-      "lun.failed", "a flush failed: writes are refused until `lun online --accept-loss`");
+      "lun.failed", why + ": writes are refused until `lun online --accept-loss`");
   if (saved) recorded();
   std::shared_ptr<Container> container;
   {
@@ -284,7 +288,7 @@ void Registry::record_failure(const EntryPtr& entry, const std::function<void()>
     container = entry->container;
   }
   bool in_trailer = container && container->update([&](format::pb::Trailer& message) {
-    message.mutable_failed()->set_reason("a flush failed");
+    message.mutable_failed()->set_reason(why);
     message.mutable_failed()->set_since(
         std::chrono::system_clock::to_time_t(options_.clock->wall()));
   });
@@ -301,9 +305,10 @@ void Registry::record_failure(const EntryPtr& entry, const std::function<void()>
 }
 
 bool Registry::write_failure(const EntryPtr& entry) {
-  auto saved = save(entry, [](LunRecord& changed) {
+  auto why = failure_of(entry);
+  auto saved = save(entry, [&](LunRecord& changed) {
     changed.state = LunState::failed;
-    changed.reason = "a flush failed";
+    changed.reason = why;
   });
   bool done = saved.has_value() || marks_->set(row_of_entry(entry).uuid).has_value();
   std::lock_guard lock(mutex_);
@@ -333,41 +338,6 @@ Outcome<> Registry::clear_failure(const EntryPtr& entry) {
         changed.reason.clear();
       },
       "lun.loss_accepted", "an administrator accepted that writes may be lost");
-}
-
-Outcome<> Registry::stop() {
-  {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  lock_wake_.notify_all();
-  if (lock_waiter_.joinable()) lock_waiter_.join();
-  std::vector<EntryPtr> entries;
-  {
-    std::lock_guard lock(mutex_);
-    for (const auto& [name, entry] : by_name_) entries.push_back(entry);
-  }
-  std::string unrecorded;
-  for (const auto& entry : entries) {
-    std::lock_guard change(entry->change);
-    take_down(entry);
-  }
-  if (control_) control_->drain();
-  for (const auto& entry : entries) {
-    bool missing;
-    {
-      std::lock_guard lock(mutex_);
-      missing = entry->unrecorded;
-    }
-    if (missing && !write_failure(entry))
-      unrecorded += (unrecorded.empty() ? "" : ", ") + row_of_entry(entry).name;
-  }
-  if (!unrecorded.empty())
-    return failure(Errc::io_error,
-                   fmt::format("the failed state of {} could be written nowhere", unrecorded),
-                   "distrust these LUNs until they are checked");
-  return options_.catalog->change(
-      [](Transaction& transaction) { return transaction.put_setting(kCleanShutdown, "1"); });
 }
 
 }  // namespace caisson::object

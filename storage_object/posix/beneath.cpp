@@ -28,13 +28,25 @@ Result<UniqueFd> open_beneath(int root, const std::string& name, int flags) {
   return last_error();
 }
 
+Error kind_of(const struct stat& status) {
+  if (S_ISLNK(status.st_mode)) return system_error(ELOOP);
+  if (!S_ISREG(status.st_mode)) return system_error(EINVAL);
+  return {};
+}
+
 Error check_kind(int fd) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) return last_error();
-  if (S_ISLNK(status.st_mode)) return system_error(ELOOP);
-  if (!S_ISREG(status.st_mode)) return system_error(EINVAL);
+  if (auto bad = kind_of(status)) return bad;
   if (status.st_nlink > 1) return system_error(EMLINK);
   return {};
+}
+
+file_store::FileAttributes attributes_from(const struct stat& status) {
+  return {.size = static_cast<std::uint64_t>(status.st_size),
+          .allocated = static_cast<std::uint64_t>(status.st_blocks) * 512,
+          .links = status.st_nlink,
+          .id = {.device = status.st_dev, .inode = status.st_ino}};
 }
 
 }  // namespace
@@ -75,6 +87,22 @@ Result<UniqueFd> open_regular(int root, std::string_view name, int flags) {
   auto status = ::fcntl(file->get(), F_GETFL);
   if (status < 0 || ::fcntl(file->get(), F_SETFL, status & ~O_NONBLOCK) != 0) return last_error();
   return file;
+}
+
+Result<file_store::FileAttributes> attributes_of(int descriptor) {
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0) return last_error();
+  return attributes_from(status);
+}
+
+Result<file_store::FileAttributes> look_up(int root, std::string_view name) {
+  if (auto bad = check_name(name); bad) return bad;
+  auto looked = open_beneath(root, std::string(name), O_PATH | O_NOFOLLOW);
+  if (!looked) return looked.error();
+  struct stat status {};
+  if (::fstat(looked->get(), &status) != 0) return last_error();
+  if (auto bad = kind_of(status)) return bad;
+  return attributes_from(status);
 }
 
 }  // namespace caisson::posix

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "storage_object/base/result.hpp"
+#include "storage_object/file_store/file.hpp"
 #include "storage_object/posix/system.hpp"
 
 namespace caisson::posix {
@@ -29,5 +30,12 @@ Result<UniqueFd> open_directory(int root, std::string_view directory);
 /// Opens a regular file with one link; EINVAL, EMLINK for anything else. A
 /// device or a fifo is refused before it could notice.
 Result<UniqueFd> open_regular(int root, std::string_view name, int flags);
+
+/// What an open file is; fstat(2).
+Result<file_store::FileAttributes> attributes_of(int descriptor);
+
+/// The same of a name, which is not opened. EINVAL, ELOOP for what is no regular
+/// file; other links of it are told, not refused.
+Result<file_store::FileAttributes> look_up(int root, std::string_view name);
 
 }  // namespace caisson::posix

@@ -2,12 +2,12 @@
 #include "storage_object/posix/posix_file.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <limits>
 
 #include "storage_object/base/pool.hpp"
+#include "storage_object/posix/beneath.hpp"
 #include "storage_object/posix/file_engine.hpp"
 #include "storage_object/posix/syscalls.hpp"
 #include "storage_object/posix/system.hpp"
@@ -39,11 +39,7 @@ void PosixFile::submit(FileRequest& request) {
 }
 
 Result<file_store::FileAttributes> PosixFile::attributes() {
-  struct stat status {};
-  if (::fstat(descriptor_.number, &status) != 0) return last_error();
-  return file_store::FileAttributes{.size = static_cast<std::uint64_t>(status.st_size),
-                                    .allocated = static_cast<std::uint64_t>(status.st_blocks) * 512,
-                                    .links = status.st_nlink};
+  return attributes_of(descriptor_.number);
 }
 
 Result<> PosixFile::resize(std::uint64_t size) {

@@ -88,6 +88,10 @@ Result<std::unique_ptr<File>> PosixStore::open(std::string_view name, OpenOption
   return wrap(std::move(*descriptor), options);
 }
 
+Result<file_store::FileAttributes> PosixStore::look_up(std::string_view name) {
+  return posix::look_up(root_.get(), name);
+}
+
 Result<std::unique_ptr<File>> PosixStore::create_unnamed(OpenOptions options) {
   if (options.direct && !traits_.direct) return system_error(EINVAL);
   options.read_only = false;

@@ -33,6 +33,7 @@ class PosixStore final : public file_store::Store {
 
   Result<std::unique_ptr<file_store::File>> open(std::string_view name,
                                                  file_store::OpenOptions options) override;
+  Result<file_store::FileAttributes> look_up(std::string_view name) override;
   Result<std::unique_ptr<file_store::File>> create_unnamed(
       file_store::OpenOptions options) override;
   Result<> publish(file_store::File& file, std::string_view name) override;

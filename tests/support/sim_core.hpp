@@ -15,6 +15,13 @@ namespace caisson::tests {
 
 inline Error sim_error(int number) { return {number, boost::system::system_category()}; }
 
+inline file_store::FileAttributes attributes_of(const SimNode& node) {
+  return {.size = node.data.size(),
+          .allocated = node.data.live().pages() * SimBytes::kPage,
+          .links = node.links,
+          .id = {.device = 1, .inode = node.id}};
+}
+
 /// What an operation is told on entry.
 struct SimVerdict {
   Error error;         ///< fail with it

@@ -94,9 +94,7 @@ Result<file_store::FileAttributes> SimFile::attributes() {
   auto lock = core_->lock();
   auto verdict = core_->enter_blocking(lock, SimOp::attributes);
   if (verdict.error) return verdict.error;
-  return file_store::FileAttributes{.size = node_->data.size(),
-                                    .allocated = node_->data.live().pages() * SimBytes::kPage,
-                                    .links = node_->links};
+  return attributes_of(*node_);
 }
 
 Result<> SimFile::resize(std::uint64_t size) {

@@ -151,6 +151,17 @@ Result<std::unique_ptr<File>> SimStore::open(std::string_view name, OpenOptions 
   return std::make_unique<SimFile>(core_, *node, options);
 }
 
+Result<file_store::FileAttributes> SimStore::look_up(std::string_view name) {
+  auto lock = core_->lock();
+  if (auto verdict = core_->enter_blocking(lock, SimOp::look_up); verdict.error)
+    return verdict.error;
+  auto node = core_->names.find(name);
+  if (!node) return node.error();
+  if ((*node)->kind == SimKind::symbolic_link) return sim_error(ELOOP);
+  if ((*node)->kind != SimKind::file) return sim_error(EINVAL);
+  return attributes_of(**node);
+}
+
 Result<std::unique_ptr<File>> SimStore::create_unnamed(OpenOptions options) {
   auto lock = core_->lock();
   if (auto verdict = core_->enter_blocking(lock, SimOp::create); verdict.error)

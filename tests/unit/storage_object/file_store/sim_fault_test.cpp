@@ -64,6 +64,7 @@ TEST(SimFault, EveryKindOfOperationCanFail) {
       {SimOp::lock, [&] { return error_of(file->lock_owner()); }},
       {SimOp::open, [&] { return error_of(store.open("a")); }},
       {SimOp::list, [&] { return error_of(store.list()); }},
+      {SimOp::look_up, [&] { return error_of(store.look_up("a.img")); }},
       {SimOp::space, [&] { return error_of(store.space()); }},
   };
   for (const auto& [op, call] : kCalls) {

@@ -63,6 +63,25 @@ TEST_P(StoreContract, AFileIsInvisibleUntilPublishedOnce) {
   EXPECT_THAT(names(), UnorderedElementsAre("a.img", "taken"));
 }
 
+TEST_P(StoreContract, ANameTellsWhichFileBearsItNow) {
+  auto first = make("a.img", "abc");
+  auto id = first->attributes()->id;
+  auto named = store_->look_up("a.img").value();
+  EXPECT_EQ(named.id, id);
+  EXPECT_EQ(named.size, 3U);
+  EXPECT_EQ(named.links, 1U);
+  EXPECT_EQ(store_->open("a.img").value()->attributes()->id, id);
+  ASSERT_TRUE(store_->rename("a.img", "b.img").has_value());
+  EXPECT_EQ(store_->look_up("a.img").error(), system_code(ENOENT));
+  auto second = make("a.img");
+  EXPECT_NE(store_->look_up("a.img")->id, id);
+  ASSERT_TRUE(store_->remove("b.img").has_value());
+  EXPECT_EQ(first->attributes()->links, 0U);
+  ASSERT_TRUE(store_->make_directory("d").has_value());
+  EXPECT_EQ(store_->look_up("d").error(), system_code(EINVAL));
+  EXPECT_EQ(store_->look_up("../a.img").error(), system_code(EINVAL));
+}
+
 TEST_P(StoreContract, HandlesOfOneFileSeeEachOther) {
   auto first = make("a.img", "abc");
   auto second = store_->open("a.img").value();

@@ -199,6 +199,8 @@ TEST_F(ContainerTest, TheNameGivenToAnotherFileIsNoticedWhenTheDataIsOpened) {
   auto data = (*container)->open_data(disk_, catalog::CacheMode::none);
   ASSERT_FALSE(data);
   EXPECT_EQ(data.error().code, Errc::corrupt);
+  ASSERT_TRUE(other->lock_owner());  // a lock that is held says nothing of whose file it is
+  EXPECT_FALSE((*container)->open_data(disk_, catalog::CacheMode::none));
 }
 
 }  // namespace

@@ -25,6 +25,9 @@ class BorrowedStore final : public file_store::Store {
                                                  file_store::OpenOptions options) override {
     return store_.open(name, options);
   }
+  Result<file_store::FileAttributes> look_up(std::string_view name) override {
+    return store_.look_up(name);
+  }
   Result<std::unique_ptr<file_store::File>> create_unnamed(
       file_store::OpenOptions options) override {
     return store_.create_unnamed(options);

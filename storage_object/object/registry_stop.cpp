@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// The end: every LUN is flushed and closed, beside each other, because a file may
+// hang for ever.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "storage_object/base/errc.hpp"
+#include "storage_object/base/log.hpp"
+#include "storage_object/object/registry_impl.hpp"
+
+namespace caisson::object {
+
+using catalog::Transaction;
+
+namespace {
+
+constexpr std::chrono::milliseconds kLeastForRecords{1000};
+
+std::string joined(const std::vector<std::string>& names) {
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+Outcome<> Registry::stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  lock_wake_.notify_all();
+  if (watch_) watch_->stop();
+  const auto deadline = std::chrono::steady_clock::now() + options_.flush_limit;
+  auto hung = close_all();
+  if (!hung.empty())
+    return failure(Errc::timed_out,
+                   fmt::format("not flushed within {} s: {}", options_.flush_limit.count() / 1000,
+                               joined(hung)),
+                   "what hosts flushed is safe; look after the store's file system");
+  auto unrecorded = std::make_shared<std::vector<std::string>>();
+  recording_ = std::make_unique<ParallelJobs>(std::vector<std::function<void()>>{
+      [this, unrecorded] { *unrecorded = record_missing_failures(); }});
+  auto rest =
+      std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+  if (!recording_->wait(std::max(rest, kLeastForRecords)).empty())
+    return failure(Errc::timed_out, "what was still to be recorded of failed LUNs hangs",
+                   "look after the file systems of the stores and of the state directory");
+  if (!unrecorded->empty())
+    return failure(
+        Errc::io_error,
+        fmt::format("the failed state of {} could be written nowhere", joined(*unrecorded)),
+        "distrust these LUNs until they are checked");
+  return options_.catalog->change(
+      [](Transaction& transaction) { return transaction.put_setting(kCleanShutdownSetting, "1"); });
+}
+
+/// Names of the LUNs whose failed state nothing durable says.
+std::vector<std::string> Registry::record_missing_failures() {
+  if (control_) control_->drain();
+  std::vector<EntryPtr> missing;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [name, entry] : by_name_)
+      if (entry->unrecorded) missing.push_back(entry);
+  }
+  std::vector<std::string> unrecorded;
+  for (const auto& entry : missing)
+    if (!write_failure(entry)) unrecorded.push_back(row_of_entry(entry).name);
+  return unrecorded;
+}
+
+bool Registry::stopping() const {
+  std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
+/// Names of the LUNs that could not be closed in time. Their threads go on.
+std::vector<std::string> Registry::close_all() {
+  std::vector<EntryPtr> entries;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [name, entry] : by_name_) entries.push_back(entry);
+  }
+  std::vector<std::function<void()>> jobs;
+  for (const auto& entry : entries)
+    jobs.emplace_back([this, entry] {
+      std::lock_guard change(entry->change);
+      (void)check_bearing(entry);
+      take_down(entry);
+    });
+  jobs.emplace_back([this] {
+    if (lock_waiter_.joinable()) lock_waiter_.join();
+  });
+  closing_ = std::make_unique<ParallelJobs>(std::move(jobs));
+  auto left = closing_->wait(options_.flush_limit);
+  std::vector<std::string> hung;
+  for (auto index : left) {
+    hung.push_back(index < entries.size() ? row_of_entry(entries[index]).name
+                                          : "one that waits for its owner lock");
+    log::error("LUN '{}' was not flushed: its file does not answer", hung.back());
+  }
+  return hung;
+}
+
+}  // namespace caisson::object

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage_object/object/store_watch.hpp"
+
+#include <utility>
+
+namespace caisson::object {
+
+StoreWatch::StoreWatch(std::chrono::milliseconds interval, Names names, Look look)
+    : names_(std::move(names)),
+      look_(std::move(look)),
+      thread_([this, interval] { run(interval); }) {}
+
+StoreWatch::~StoreWatch() { stop(); }
+
+void StoreWatch::stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void StoreWatch::run(std::chrono::milliseconds interval) {
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, interval, [this] { return stopping_; })) {
+    lock.unlock();
+    for (const auto& name : names_()) {
+      auto& place = places_[name];
+      if (place.busy.exchange(true)) continue;
+      place.thread.post([this, name, &place] {
+        look_(name);
+        place.busy = false;
+      });
+    }
+    lock.lock();
+  }
+}
+
+}  // namespace caisson::object
