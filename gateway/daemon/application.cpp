@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "gateway/daemon/listen.hpp"
+#include "gateway/daemon/mark_places.hpp"
 #include "gateway/daemon/version.hpp"
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/log.hpp"
@@ -99,7 +100,8 @@ Outcome<> Application::open_objects() {
   options.authority = config_.authority;
   options.node = config_.node_name;
   options.oui = config_.oui;
-  options.failure_marks = config_.run_directory;
+  options.failure_marks = failure_mark_places(config_.run_directory, config_.state_directory);
+  options.failure_record = failure_record_place(config_.state_directory);
   options.import_directories = config_.import_directories;
   options.protected_directories = {config_.state_directory, config_.run_directory};
   registry_ = object::ObjectRegistry::make(std::move(options));

@@ -1,31 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
-// Marks of failed objects that the catalog could not take: one empty file each,
-// named by the object's UUID, in a directory on another file system.
+// Marks of failed objects that the catalog or the trailer could not take, in as
+// many places of different kinds as there are: one empty file each, named by the
+// object's UUID, in directories on other file systems; and a slot of a file that
+// was allocated beforehand.
 #pragma once
 
 #include <memory>
 #include <mutex>
 #include <set>
+#include <vector>
 
 #include "storage_object/base/uuid.hpp"
 #include "storage_object/file_store/store.hpp"
+#include "storage_object/object/failure_record.hpp"
+#include "storage_object/object/registry.hpp"
 
 namespace caisson::object {
 
 /// Thread-safe; blocking.
 class FailureMarks {
  public:
-  /// Without a store no mark can be set.
-  explicit FailureMarks(std::unique_ptr<file_store::Store> directory);
+  /// A place that cannot be opened now is tried again when a mark is set.
+  /// `record`: where the file allocated beforehand lies; may lack an opener.
+  FailureMarks(std::vector<MarkPlace> places, const MarkPlace& record);
 
   bool has(const Uuid& uuid) const;
+  /// Success if one place took it, durably as far as that place is; the error of
+  /// the last otherwise. Every place is tried.
   Result<> set(const Uuid& uuid);
+  /// Success if none has it any more. What failed to be cleared is still there.
   Result<> clear(const Uuid& uuid);
 
  private:
-  std::unique_ptr<file_store::Store> directory_;
-  mutable std::mutex mutex_;  // guards marked_
-  std::set<Uuid> marked_;
+  struct Place {
+    MarkPlace how;
+    std::unique_ptr<file_store::Store> store;
+    std::set<Uuid> marked;
+  };
+  static bool open(Place& place, bool make);
+  static Result<> set_in(Place& place, const Uuid& uuid);
+  static Result<> clear_in(Place& place, const Uuid& uuid);
+
+  FailureRecord record_;
+  mutable std::mutex mutex_;  // guards places_
+  std::vector<Place> places_;
 };
 
 }  // namespace caisson::object

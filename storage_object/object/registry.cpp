@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "storage_object/base/errc.hpp"
+#include "storage_object/base/log.hpp"
 #include "storage_object/object/registry_impl.hpp"
 
 namespace caisson::object {
@@ -31,11 +32,13 @@ Registry::~Registry() {
   closing_.reset();
   recording_.reset();
   if (lock_waiter_.joinable()) lock_waiter_.join();
+  if (recorder_.joinable()) recorder_.join();
   for (const auto& [name, entry] : by_name_) {
     if (!entry->object) continue;
     entry->object->withdraw();
     entry->object->data().close();  // whoever still holds the object holds no file
   }
+  modes_thread_.reset();
   control_.reset();
 }
 
@@ -47,7 +50,9 @@ LunView Registry::view(const Entry& entry) const {
   if (entry.object)
     view.state = entry.object->state();
   else
-    view.state = entry.record.state == LunState::online ? LunState::offline : entry.record.state;
+    view.state = entry.record.state != LunState::online ? entry.record.state
+                 : entry.failing                        ? LunState::failed
+                                                        : LunState::offline;
   if (view.reason.empty() && view.state != LunState::online) view.reason = entry.record.reason;
   return view;
 }
@@ -109,6 +114,12 @@ void Registry::forget(const EntryPtr& entry) {
 Outcome<> Registry::save(const EntryPtr& entry, const std::function<void(LunRecord&)>& change,
                          std::string_view event, std::string_view text) {
   std::lock_guard one_at_a_time(entry->row);
+  {
+    std::lock_guard lock(mutex_);
+    if (entry->erased)  // its row must not come back
+      return failure(Errc::not_found,
+                     fmt::format("LUN '{}' is deleted meanwhile", entry->record.name));
+  }
   auto row = row_of_entry(entry);
   change(row);
   auto done = options_.catalog->change([&](Transaction& transaction) -> Outcome<> {
@@ -120,7 +131,6 @@ Outcome<> Registry::save(const EntryPtr& entry, const std::function<void(LunReco
   });
   if (!done) return done.error();
   std::lock_guard lock(mutex_);
-  if (entry->erased) return {};
   unindex(entry);
   entry->record = std::move(row);
   index(entry);
@@ -128,11 +138,14 @@ Outcome<> Registry::save(const EntryPtr& entry, const std::function<void(LunReco
 }
 
 Outcome<> Registry::erase(const EntryPtr& entry) {
-  auto uuid = row_of_entry(entry).uuid;
+  std::scoped_lock one_at_a_time(entry->recording, entry->row);
+  auto row = row_of_entry(entry);
   auto done = options_.catalog->change(
-      [&](Transaction& transaction) { return transaction.erase_lun(uuid); });
+      [&](Transaction& transaction) { return transaction.erase_lun(row.uuid); });
   if (!done) return done.error();
   forget(entry);
+  if (auto cleared = marks_->clear(row.uuid); !cleared)
+    log::warning("the failure mark of deleted LUN '{}' stays", row.name);
   return {};
 }
 

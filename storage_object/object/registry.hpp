@@ -82,6 +82,13 @@ class RegistryObserver {
   ~RegistryObserver() = default;
 };
 
+/// A directory for marks of failed LUNs.
+struct MarkPlace {
+  std::string name;  ///< for logs
+  /// Opens it; `make`: and makes it. Errc::not_found: not there, which is no fault.
+  std::function<Outcome<std::unique_ptr<file_store::Store>>(bool make)> open;
+};
+
 struct RegistryOptions {
   catalog::Catalog* catalog = nullptr;
   /// Opens the place a store record names; the composition root knows the backends.
@@ -90,8 +97,13 @@ struct RegistryOptions {
   std::string authority = "2026-11.io.caisson";  ///< of new target names
   std::string node;                              ///< this gateway's name in new target names
   std::string oui;  ///< 6 hex digits: NAA 6; empty: NAA 3 (locally assigned)
-  /// A directory (the run directory) for failed states that neither catalog nor trailer took.
-  std::string failure_marks;
+  /// Directories on file systems as different as can be had (the run directory,
+  /// one in memory), for failed states that the catalog or the trailer did not take.
+  std::vector<MarkPlace> failure_marks;
+  /// The state directory: holds a file allocated beforehand, for the same.
+  MarkPlace failure_record;
+  /// How often a failed state that the catalog does not have is written again.
+  std::chrono::milliseconds record_retry{5000};
   std::chrono::seconds lock_wait{30};  ///< how long a restart waits for the owner lock
   /// How often the names of served containers are compared with what is open; 0: never.
   std::chrono::milliseconds watch_interval{5000};
@@ -135,11 +147,17 @@ class ObjectRegistry {
   virtual Outcome<> stop() = 0;
 
   /// Errc::invalid_argument if it and another store or a protected directory lie
-  /// in one another (by canonical paths); such a store of the catalog is offline.
+  /// in one another (by canonical paths); such a store of the catalog is offline. So
+  /// is one whose directory does not bear its mark (store_mark.hpp): nothing in it is
+  /// created, removed or finished until it is asked for again, by adding it once more,
+  /// retry_store() or bringing one of its LUNs online.
   virtual Outcome<> add_store(const catalog::StoreRecord& record, bool dry_run = false) = 0;
   virtual Outcome<> remove_store(std::string_view name) = 0;  // in_use while LUNs live there
   virtual std::vector<catalog::StoreRecord> stores() = 0;
   virtual file_store::Store* store(std::string_view name) = 0;  // nullptr: unknown or not open
+  virtual std::string store_reason(std::string_view name) = 0;  // why it is not open
+  /// Opens a store of the catalog that was not there before, and serves its LUNs.
+  virtual void retry_store(std::string_view name) = 0;
 
   virtual Outcome<LunView> create(const CreateOptions& options) = 0;
   virtual Outcome<LunView> import(const ImportOptions& options) = 0;

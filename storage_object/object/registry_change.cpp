@@ -78,6 +78,9 @@ Outcome<LunView> Registry::resize(std::string_view name, std::uint64_t capacity,
   if (!noted) {
     if (auto done = container->abandon_resize(intent); !done)
       log::warning("LUN '{}': {}", name, done.error().message);
+    container.reset();
+    if (capacity < intent.from && options_.catalog->in_doubt())
+      withdraw_in_doubt(entry, "shrinking it");  // a start may cut off what is written now
     return noted.error();
   }
   auto done = change_size(entry, *object, *container, intent);
@@ -155,7 +158,10 @@ Outcome<LunView> Registry::set(std::string_view name, const SetOptions& options)
   if (!locked) return locked.error();
   const auto& entry = locked->entry;
   auto row = row_of_entry(entry);
-  if (options.cache && *options.cache != row.cache)
+  // What is served may differ from what is saved: a host may have switched it.
+  auto served = view_of(entry).object;
+  if (options.cache &&
+      (*options.cache != row.cache || (served && served->cache_mode() != *options.cache)))
     if (auto done = switch_cache(entry, *options.cache); !done) return done.error();
   if (options.location && *options.location != row.vendor_location) {
     auto done =
@@ -191,25 +197,24 @@ Outcome<> Registry::switch_cache(const EntryPtr& entry, CacheMode mode) {
   auto file = container->open_data(**store, mode);
   if (!file) return file.error();
   if (auto saved = save(entry, change); !saved) return saved.error();
-  bool lost;
-  {
-    LunObject::Pause pause(*object);
-    lost = !file_store::sync(*object->data().file());
-    object->set_mode(mode, std::move(*file));
-  }
-  if (lost) object->fail();
+  auto modes = object->modes().saved();
+  modes.cache = mode;
+  object->set_saved_modes(modes);
+  use_file(*object, std::move(*file), mode);
   object->announce(ObjectEvent::mode_changed);
   return {};
 }
 
 Outcome<LunView> Registry::set_online(std::string_view name, bool accept_loss) {
+  if (auto known = find(name); known && !known->object) retry_store(known->record.store);
   auto locked = lock(name);
   if (!locked) return locked.error();
   const auto& entry = locked->entry;
   control_->drain();  // a failure that is being recorded
   auto lun = view_of(entry);
   auto row = lun.record;
-  bool failed = lun.state == LunState::failed || row.reason.starts_with(kFailedMark);
+  const bool failed = lun.state == LunState::failed ||
+                      row.reason.starts_with(kFailedMark) || is_failing(entry);
   if (failed && !accept_loss)
     return failure(
         Errc::offline, fmt::format("LUN '{}' has failed: {}", name, row.reason),
@@ -240,16 +245,25 @@ Outcome<LunView> Registry::set_online(std::string_view name, bool accept_loss) {
     if (!accept_loss)
       return failure(Errc::offline, fmt::format("LUN '{}' has failed", name),
                      fmt::format("`caisson lun online {} --accept-loss`", name));
-    auto accepted = object->failures();
-    if (auto cleared = clear_failure(entry); !cleared) return cleared.error();
-    // What is lost must be seen now, not when the cache happens to be emptied.
-    if (auto dropped = object->data().file()->drop_cache(); !dropped)
-      log::warning("LUN '{}': the cache is not emptied: {}", name, dropped.error().message());
-    if (!object->accept_loss(accepted))
-      return failure(Errc::offline, fmt::format("LUN '{}' failed again meanwhile", name),
-                     fmt::format("`caisson lun online {} --accept-loss` once more", name));
+    if (auto accepted = accept_failure(entry, *object); !accepted) {
+      if (!lun.object) (void)go_offline(entry);  // as it was
+      return accepted.error();
+    }
   }
   return view_of(entry);
+}
+
+Outcome<> Registry::go_offline(const EntryPtr& entry) {
+  take_down(entry);
+  control_->drain();  // a failure that is being recorded
+  const bool failed = is_failing(entry);
+  const auto why = failure_of(entry);
+  return save(entry, [&](LunRecord& changed) {
+    auto reason = changed.state == LunState::failed ? changed.reason : why;
+    changed.state = LunState::offline;
+    changed.reason.clear();
+    if (failed) say_failed(changed, reason);
+  });
 }
 
 Outcome<LunView> Registry::set_offline(std::string_view name) {
@@ -261,12 +275,7 @@ Outcome<LunView> Registry::set_offline(std::string_view name) {
   if (lun.record.state != LunState::online && lun.record.state != LunState::failed)
     return not_served(lun);
   if (auto fine = check_not_last(entry); !fine) return fine.error();
-  take_down(entry);
-  auto done = save(entry, [](LunRecord& changed) {
-    bool failed = changed.state == LunState::failed;
-    changed.reason = failed ? std::string(kFailedMark) + changed.reason : "";
-    changed.state = LunState::offline;
-  });
+  auto done = go_offline(entry);
   if (!done) {
     if (auto back = bring_up(entry); !back) {
       std::lock_guard lock(mutex_);

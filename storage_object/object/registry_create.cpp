@@ -181,17 +181,18 @@ Outcome<> Registry::remove(std::string_view name) {
   auto row = row_of_entry(entry);
   if (auto store = open_store(row.store); !store) return store.error();
   auto noted = save(entry, [](LunRecord& changed) { changed.state = LunState::deleting; });
-  if (!noted) return noted.error();
+  if (!noted) {
+    if (options_.catalog->in_doubt()) withdraw_in_doubt(entry, "deleting it");
+    return noted.error();
+  }
   take_down(entry);
-  auto deleting = save(entry, [](LunRecord& changed) { changed.state = LunState::deleting; });
-  auto done = deleting ? finish_deletion(entry) : deleting;
+  control_->drain();  // a failure that is being recorded
+  auto done = finish_deletion(entry);
   if (!done) {
     std::lock_guard lock(mutex_);
     entry->reason = fmt::format("its deletion is not finished: {}", done.error().message);
     return done.error();
   }
-  if (auto cleared = marks_->clear(row.uuid); !cleared)
-    log::warning("the failure mark of deleted LUN '{}' stays", name);
   return {};
 }
 

@@ -2,7 +2,8 @@
 // The ObjectRegistry: inside this folder only.
 //
 // Locks, outermost first: Entry::change (one administrative change of an object
-// at a time), Entry::row (one read-modify-write of its catalog row at a time),
+// at a time), Entry::recording (its failed state is recorded or cleared, or it is
+// erased: one after the other), Entry::row (one read-modify-write of its catalog row at a time),
 // Registry::mutex_ (the lists; never held over anything that blocks).
 #pragma once
 
@@ -41,6 +42,7 @@ enum class Bearing : std::uint8_t {
 /// One LUN of the lists.
 struct Entry {
   std::mutex change;
+  std::mutex recording;
   std::mutex row;
   // Guarded by Registry::mutex_:
   catalog::LunRecord record;
@@ -48,7 +50,9 @@ struct Entry {
   std::shared_ptr<LunObject> object;     ///< while served
   std::shared_ptr<Container> container;  ///< while open
   bool erased = false;                   ///< no longer in the lists
-  bool unrecorded = false;               ///< failed, and nothing durable says so
+  bool failing = false;                  ///< failed, whatever the row says
+  bool unrecorded = false;               ///< failed; neither catalog nor trailer is sure to say so
+  bool in_doubt = false;                 ///< offline: its row may be another at the next start
   Bearing bearing = Bearing::ours;       ///< as last seen; never `unknown`
   std::string failure;                   ///< why it fails; empty: a flush failed
 };
@@ -65,6 +69,8 @@ class Registry final : public ObjectRegistry {
   Outcome<> remove_store(std::string_view name) override;
   std::vector<catalog::StoreRecord> stores() override;
   file_store::Store* store(std::string_view name) override;
+  std::string store_reason(std::string_view name) override;
+  void retry_store(std::string_view name) override;
   Outcome<LunView> create(const CreateOptions& options) override;
   Outcome<LunView> import(const ImportOptions& options) override;
   Outcome<LunView> adopt(std::string_view store, std::string_view file,
@@ -115,7 +121,15 @@ class Registry final : public ObjectRegistry {
 
   // Stores (registry_stores.cpp).
   Outcome<> check_place(const catalog::StoreRecord& record);
-  Outcome<std::unique_ptr<file_store::Store>> open_in_place(const catalog::StoreRecord& record);
+  enum class Asked : std::uint8_t { no, yes };  ///< an administrator said that this is the store
+  Outcome<std::unique_ptr<file_store::Store>> open_in_place(catalog::StoreRecord& record,
+                                                            Asked asked, bool change);
+  Outcome<bool> check_mark(file_store::Store& store, catalog::StoreRecord& record, Asked asked);
+  bool holds_ours(file_store::Store& store, std::string_view name);
+  bool holds_rows(std::string_view name) const;
+  Outcome<> put_store(const catalog::StoreRecord& record);
+  void try_store(catalog::StoreRecord record);
+  void revive(std::string_view store);
 
   // Serving (registry_serve.cpp).
   /// Opens the container and serves it; what a crash interrupted is finished.
@@ -125,18 +139,44 @@ class Registry final : public ObjectRegistry {
   Outcome<> finish_resize(const EntryPtr& entry, Container& container);
   Outcome<> finish_creation(const EntryPtr& entry);
   Outcome<> finish_deletion(const EntryPtr& entry);
-  void finish_rename();
-  /// False: it could not be told or recorded whether the file has its new name.
-  bool follow_rename(const EntryPtr& entry, const std::string& name);
-  Outcome<> note_rename(std::string_view text);
+  Outcome<> finish_import(const EntryPtr& entry, file_store::Store& store);
+  Outcome<> take_back_creation(const EntryPtr& entry, std::string_view why);
+  Outcome<> finish_rename(const EntryPtr& entry);
+  Outcome<> end_rename(const EntryPtr& entry, std::string_view name);
   enum class MayWait : std::uint8_t { no, yes };  ///< for the owner lock, beside the others
   void bring_up_or_note(const EntryPtr& entry, MayWait may_wait);
   /// No longer served, closed. Data is flushed first; a failure of that is recorded.
   void take_down(const EntryPtr& entry);
   Error keep_reservations(const EntryPtr& entry, const ReservationState& state);
+
+  // What hosts set (registry_modes.cpp).
+  ModeKeeper mode_keeper(const EntryPtr& entry);
+  Error keep_modes(const EntryPtr& entry, ModeValues current,
+                   const std::optional<ModeValues>& saved);
+  Outcome<> save_modes(const EntryPtr& entry, Container& container, ModeValues saved);
+  static void use_file(LunObject& object, std::shared_ptr<file_store::File> file,
+                       catalog::CacheMode mode);
+  UpkeepKeeper upkeep_keeper(const EntryPtr& entry);
+  Error keep_upkeep(const EntryPtr& entry, UpkeepState state, bool may_be_left);
+
+
+  // The failed state (registry_failure.cpp).
   void record_failure(const EntryPtr& entry, const std::function<void()>& recorded);
+  /// False: neither the catalog nor the trailer took it.
   bool write_failure(const EntryPtr& entry);
+  Outcome<> save_failure(const EntryPtr& entry, const std::string& why);
+  bool fail_trailer(const EntryPtr& entry, const std::string& why);
   Outcome<> clear_failure(const EntryPtr& entry);
+  Outcome<> accept_failure(const EntryPtr& entry, LunObject& object);
+  bool starts_failed(const EntryPtr& entry, Container& container);
+  bool is_failing(const EntryPtr& entry) const;
+  std::vector<EntryPtr> missing_failures() const;
+  void keep_recording();
+  void record_until_done();
+  Outcome<> go_offline(const EntryPtr& entry);
+  void withdraw_in_doubt(const EntryPtr& entry, const char* change);
+  Outcome<> end_doubt(const EntryPtr& entry);
+
   std::string failure_of(const EntryPtr& entry) const;
   void wait_for_locks();
 
@@ -171,10 +211,9 @@ class Registry final : public ObjectRegistry {
   };
   Outcome<Source> find_source(const ImportOptions& options, std::string_view target_name,
                               file_store::Store& target);
-  Outcome<LunView> import_in_place(catalog::LunRecord row, std::string_view file,
-                                   std::uint64_t length, bool dry_run);
-  Outcome<> wrap_in_place(const EntryPtr& entry, std::string_view origin,
-                          std::optional<std::uint64_t> raw_length);
+  Outcome<LunView> import_in_place(catalog::LunRecord row, catalog::RawImage image, bool dry_run);
+  Outcome<> wrap_in_place(const EntryPtr& entry);
+  Outcome<> end_import(const EntryPtr& entry, std::unique_ptr<Container> container);
   std::string default_store() const;
 
   Outcome<LunView> adopt_known(const EntryPtr& entry, std::optional<std::uint64_t> capacity,
@@ -192,7 +231,7 @@ class Registry final : public ObjectRegistry {
   RegistryObserver* observer_ = nullptr;
   std::unique_ptr<FailureMarks> marks_;
   std::mutex place_mutex_;   // one change of the stores at a time: each looks where the others lie
-  std::mutex rename_mutex_;  // one rename at a time: its intent is one setting
+  std::mutex rename_mutex_;  // one rename at a time: two may want the same name
 
   mutable std::mutex mutex_;  // guards the lists below and what Entry says
   std::map<std::string, StoreEntry, std::less<>> stores_;
@@ -205,17 +244,19 @@ class Registry final : public ObjectRegistry {
   bool stopping_ = false;
   std::condition_variable lock_wake_;
   std::thread lock_waiter_;
+  std::thread recorder_;
 
   std::unique_ptr<ControlThread> control_;
+  std::unique_ptr<ControlThread> modes_thread_;  ///< its work may wait for hosts' requests
   std::unique_ptr<StoreWatch> watch_;
   std::unique_ptr<ParallelJobs> closing_, recording_;  // of stop(); may hang
 };
 
-/// Marks `reason` of a LUN in state creating that is being imported in place:
-/// the rest is the raw image's name in its store.
-inline constexpr std::string_view kImportMark = "import of ";
 /// Marks `reason` of a LUN that was taken offline while it was failed.
 inline constexpr std::string_view kFailedMark = "failed: ";
+/// Makes a row say that the LUN has failed; it stays offline if it is.
+void say_failed(catalog::LunRecord& row, const std::string& why);
+bool says_failed(const catalog::LunRecord& row);
 
 /// The container's name of a LUN.
 std::string container_name(std::string_view lun);

@@ -23,6 +23,15 @@ Outcome<LunView> preview_rename(LunView lun, file_store::Store& store, std::stri
 
 }  // namespace
 
+/// The file has that name, durably, and the LUN with it.
+Outcome<> Registry::end_rename(const EntryPtr& entry, std::string_view name) {
+  return save(entry, [&](LunRecord& changed) {
+    changed.name = name;
+    changed.file = container_name(name);
+    changed.rename_to.clear();
+  });
+}
+
 Outcome<LunView> Registry::rename(std::string_view name, std::string_view to, bool dry_run) {
   if (auto valid = checked_name("LUN", to); !valid) return valid.error();
   std::lock_guard one_at_a_time(rename_mutex_);
@@ -30,6 +39,10 @@ Outcome<LunView> Registry::rename(std::string_view name, std::string_view to, bo
   if (!locked) return locked.error();
   const auto& entry = locked->entry;
   auto row = row_of_entry(entry);
+  if (!row.rename_to.empty())
+    return failure(Errc::in_use,
+                   fmt::format("LUN '{}': a rename to '{}' is not finished", name, row.rename_to),
+                   "take the LUN offline and online to finish it");
   if (row.name == to) return view_of(entry);
   auto file = container_name(to);
   auto store = open_store(row.store);
@@ -39,18 +52,20 @@ Outcome<LunView> Registry::rename(std::string_view name, std::string_view to, bo
   if (find(to) || find_by_file(row.store, file)) return taken;
   if (dry_run) return preview_rename(view_of(entry), **store, to);
   if (auto fine = check_bearing(entry); !fine) return fine.error();
-  if (auto noted = note_rename(row.uuid.to_string() + " " + std::string(to)); !noted)
+  if (auto noted = save(entry, [&](LunRecord& changed) { changed.rename_to = to; }); !noted)
     return noted.error();
   auto moved = (*store)->rename(row.file, file);
   if (!moved) {
-    if (auto cleared = note_rename(""); !cleared) log::error("{}", cleared.error().message);
+    if (auto cleared = end_rename(entry, row.name); !cleared)
+      log::error("{}", cleared.error().message);
     return failure(to_errc(moved.error()),
                    fmt::format("cannot rename {}/{} to {}: {}", row.store, row.file, file,
                                moved.error().message()),
                    "choose another name, or look after the file of that name");
   }
   auto back = [&](const Failure& why) -> Outcome<LunView> {
-    if ((*store)->rename(file, row.file) && (*store)->sync_names()) (void)note_rename("");
+    if ((*store)->rename(file, row.file) && (*store)->sync_names())
+      (void)end_rename(entry, row.name);  // else the next start finds out
     return why;
   };
   if (auto ours = check_moved(entry, **store, file); !ours) return back(ours.error());
@@ -58,12 +73,11 @@ Outcome<LunView> Registry::rename(std::string_view name, std::string_view to, bo
     return back(failure(to_errc(synced.error()),
                         fmt::format("store '{}': {}", row.store, synced.error().message()),
                         "check the store's file system"));
-  auto saved = save(entry, [&](LunRecord& changed) {
-    changed.name = to;
-    changed.file = file;
-  });
-  if (!saved) return back(saved.error());
-  (void)note_rename("");  // a note of a finished rename changes nothing
+  if (auto saved = end_rename(entry, to); !saved) {
+    if (!options_.catalog->in_doubt()) return back(saved.error());
+    withdraw_in_doubt(entry, "renaming it");  // a start looks for one name or the other
+    return saved.error();
+  }
   std::shared_ptr<Container> container;
   std::shared_ptr<LunObject> object;
   {

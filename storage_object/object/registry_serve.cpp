@@ -50,6 +50,7 @@ Outcome<> Registry::start(RegistryObserver& observer) {
   raise_descriptor_limit();
   observer_ = &observer;
   control_ = std::make_unique<ControlThread>();
+  modes_thread_ = std::make_unique<ControlThread>();
   auto stores = options_.catalog->stores();
   if (!stores) return stores.error();
   auto rows = options_.catalog->luns();
@@ -62,26 +63,7 @@ Outcome<> Registry::start(RegistryObserver& observer) {
       [](Transaction& transaction) { return transaction.put_setting(kCleanShutdown, "0"); });
   if (!noted) return noted.error();
 
-  std::unique_ptr<file_store::Store> marks;
-  if (!options_.failure_marks.empty()) {
-    auto opened = options_.open_store({.name = "marks", .location = options_.failure_marks});
-    if (opened)
-      marks = std::move(*opened);
-    else
-      log::warning("no failure marks: {}", opened.error().message);
-  }
-  marks_ = std::make_unique<FailureMarks>(std::move(marks));
-
-  for (auto& record : *stores) {
-    StoreEntry entry{.record = record};
-    auto opened = open_in_place(record);
-    if (opened)
-      entry.store = std::move(*opened);
-    else
-      log::error("store '{}': {}", record.name, entry.reason = opened.error().message);
-    std::lock_guard lock(mutex_);
-    stores_[record.name] = std::move(entry);
-  }
+  marks_ = std::make_unique<FailureMarks>(options_.failure_marks, options_.failure_record);
   std::vector<EntryPtr> entries;
   {
     std::lock_guard lock(mutex_);
@@ -92,7 +74,7 @@ Outcome<> Registry::start(RegistryObserver& observer) {
       entries.push_back(std::move(entry));
     }
   }
-  finish_rename();
+  for (auto& record : *stores) try_store(std::move(record));
   for (const auto& entry : entries) bring_up_or_note(entry, MayWait::yes);
   begin_watch();
   std::lock_guard lock(mutex_);
@@ -142,6 +124,8 @@ void Registry::wait_for_locks() {
 
 Outcome<> Registry::bring_up(const EntryPtr& entry) {
   if (entry->erased) return {};
+  if (auto done = end_doubt(entry); !done) return done.error();
+  if (auto done = finish_rename(entry); !done) return done.error();
   switch (row_of_entry(entry).state) {
     case LunState::offline: return {};
     case LunState::creating: return finish_creation(entry);
@@ -165,6 +149,7 @@ Outcome<> Registry::open_and_serve(const EntryPtr& entry) {
 Outcome<> Registry::finish_resize(const EntryPtr& entry, Container& container) {
   auto row = row_of_entry(entry);
   if (!row.resize) return {};
+  if (auto durable = options_.catalog->settle(); !durable) return durable.error();
   if (auto done = container.resize(*row.resize, row.thick); !done) return done.error();
   return save(entry, [](LunRecord& changed) {
     changed.capacity = changed.resize->to;
@@ -178,15 +163,7 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
   auto row = row_of_entry(entry);
   auto store = open_store(row.store);
   if (!store) return store.error();
-  bool failed = row.state == LunState::failed || container->slot().message.has_failed() ||
-                marks_->has(row.uuid);
-  if (failed && row.state != LunState::failed) {
-    auto done = save(entry, [](LunRecord& changed) {
-      changed.state = LunState::failed;
-      changed.reason = "a flush failed before the last stop";
-    });
-    if (!done) log::error("LUN '{}': {}", row.name, done.error().message);
-  }
+  const bool failed = starts_failed(entry, *container);
   auto file = container->open_data(**store, row.cache);
   if (!file) return file.error();
   DataOptions data_options{.geometry = {row.capacity, row.logical_block, row.physical_block},
@@ -215,6 +192,12 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
       kept(reserved ? keep_reservations(reserved, state) : make_error_code(Errc::offline));
     });
   };
+  const auto trailer = container->slot().message;
+  parts.saved_modes = read_modes(trailer, row.cache);
+  parts.mode_keeper = mode_keeper(entry);
+  if (trailer.has_sanitize()) parts.upkeep = UpkeepState::sanitize_failed;
+  parts.upkeep_may_be_left = trailer.sanitize().may_be_left();
+  parts.upkeep_keeper = upkeep_keeper(entry);
   auto object = std::make_shared<LunObject>(std::move(parts));
   container->set_sync_hook([weak = std::weak_ptr(object)](file_store::File& synced) {
     auto beside = weak.lock();
@@ -266,78 +249,6 @@ Error Registry::keep_reservations(const EntryPtr& entry, const ReservationState&
   if (done) return {};
   log::error("reservations cannot be kept: {}", done.error().message);
   return done.error().code;
-}
-
-// The failed state.
-
-void Registry::record_failure(const EntryPtr& entry, const std::function<void()>& recorded) {
-  auto row = row_of_entry(entry);
-  auto why = failure_of(entry);
-  log::error("LUN '{}': {}", row.name, why);
-  auto saved = save(
-      entry,
-      [&](LunRecord& changed) {
-        changed.state = LunState::failed;
-        changed.reason = why;
-      },
-      "lun.failed", why + ": writes are refused until `lun online --accept-loss`");
-  if (saved) recorded();
-  std::shared_ptr<Container> container;
-  {
-    std::lock_guard lock(mutex_);
-    container = entry->container;
-  }
-  bool in_trailer = container && container->update([&](format::pb::Trailer& message) {
-    message.mutable_failed()->set_reason(why);
-    message.mutable_failed()->set_since(
-        std::chrono::system_clock::to_time_t(options_.clock->wall()));
-  });
-  bool marked = (saved && in_trailer) || marks_->set(row.uuid).has_value();
-  {
-    std::lock_guard lock(mutex_);
-    entry->unrecorded = !saved && !in_trailer && !marked;
-  }
-  if (!saved) {
-    log::error("LUN '{}': its failed state is not in the catalog: {}", row.name,
-               saved.error().message);
-    recorded();
-  }
-}
-
-bool Registry::write_failure(const EntryPtr& entry) {
-  auto why = failure_of(entry);
-  auto saved = save(entry, [&](LunRecord& changed) {
-    changed.state = LunState::failed;
-    changed.reason = why;
-  });
-  bool done = saved.has_value() || marks_->set(row_of_entry(entry).uuid).has_value();
-  std::lock_guard lock(mutex_);
-  entry->unrecorded = !done;
-  return done;
-}
-
-Outcome<> Registry::clear_failure(const EntryPtr& entry) {
-  auto row = row_of_entry(entry);
-  std::shared_ptr<Container> container;
-  {
-    std::lock_guard lock(mutex_);
-    container = entry->container;
-  }
-  if (container && container->slot().message.has_failed())
-    if (auto done = container->update([](format::pb::Trailer& m) { m.clear_failed(); }); !done)
-      return done.error();
-  if (auto done = marks_->clear(row.uuid); !done)
-    return failure(
-        to_errc(done.error()),
-        fmt::format("LUN '{}': its failure mark stays: {}", row.name, done.error().message()),
-        fmt::format("check {}", options_.failure_marks));
-  return save(
-      entry,
-      [](LunRecord& changed) {
-        changed.state = LunState::online;
-        changed.reason.clear();
-      },
-      "lun.loss_accepted", "an administrator accepted that writes may be lost");
 }
 
 }  // namespace caisson::object

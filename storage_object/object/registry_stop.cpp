@@ -49,23 +49,18 @@ Outcome<> Registry::stop() {
   if (!unrecorded->empty())
     return failure(
         Errc::io_error,
-        fmt::format("the failed state of {} could be written nowhere", joined(*unrecorded)),
+        fmt::format("neither the catalog nor the trailer took the failed state of {}",
+                    joined(*unrecorded)),
         "distrust these LUNs until they are checked");
   return options_.catalog->change(
       [](Transaction& transaction) { return transaction.put_setting(kCleanShutdownSetting, "1"); });
 }
 
-/// Names of the LUNs whose failed state nothing durable says.
+/// Names of the LUNs whose failed state neither catalog nor trailer say.
 std::vector<std::string> Registry::record_missing_failures() {
   if (control_) control_->drain();
-  std::vector<EntryPtr> missing;
-  {
-    std::lock_guard lock(mutex_);
-    for (const auto& [name, entry] : by_name_)
-      if (entry->unrecorded) missing.push_back(entry);
-  }
   std::vector<std::string> unrecorded;
-  for (const auto& entry : missing)
+  for (const auto& entry : missing_failures())
     if (!write_failure(entry)) unrecorded.push_back(row_of_entry(entry).name);
   return unrecorded;
 }
@@ -91,6 +86,7 @@ std::vector<std::string> Registry::close_all() {
     });
   jobs.emplace_back([this] {
     if (lock_waiter_.joinable()) lock_waiter_.join();
+    if (recorder_.joinable()) recorder_.join();
   });
   closing_ = std::make_unique<ParallelJobs>(std::move(jobs));
   auto left = closing_->wait(options_.flush_limit);

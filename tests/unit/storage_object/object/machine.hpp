@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -54,9 +55,13 @@ class BorrowedStore final : public file_store::Store {
 
 class Machine final : public object::RegistryObserver {
  public:
-  /// `disk` outlives it. `marks`: where failure marks go, if anywhere.
+  enum class Main { added, left };  ///< whether store "main" is added, as a configuration would
+
+  /// `disk` outlives it. `marks`: where failure marks go, if anywhere. Stores beside
+  /// "main" live as long as the machine.
   explicit Machine(SimStore& disk, SimStore* marks = nullptr,
-                   std::function<void(object::RegistryOptions&)> adjust = {})
+                   std::function<void(object::RegistryOptions&)> adjust = {},
+                   Main main = Main::added)
       : disk_(disk), vfs_(disk) {
     auto opened = catalog::Catalog::open({.path = "catalog.db", .vfs = vfs_.name()});
     if (!opened) {
@@ -68,16 +73,20 @@ class Machine final : public object::RegistryObserver {
     options.catalog = catalog_.get();
     options.node = "node";
     options.lock_wait = std::chrono::seconds(0);
-    if (marks) options.failure_marks = "marks";
+    if (marks)
+      options.failure_marks = {
+          {"marks", [marks](bool) -> Outcome<std::unique_ptr<file_store::Store>> {
+             return std::make_unique<BorrowedStore>(*marks);
+           }}};
     options.open_store =
-        [this,
-         marks](const catalog::StoreRecord& record) -> Outcome<std::unique_ptr<file_store::Store>> {
-      return std::make_unique<BorrowedStore>(record.name == "marks" ? *marks : disk_);
+        [this](const catalog::StoreRecord& record) -> Outcome<std::unique_ptr<file_store::Store>> {
+      bool on_disk = record.location == "/simulated" || record.name == "import";
+      return std::make_unique<BorrowedStore>(on_disk ? disk_ : others_[record.location]);
     };
     if (adjust) adjust(options);
     registry_ = object::ObjectRegistry::make(std::move(options));
     auto started = registry_->start(*this);
-    if (started)
+    if (started && main == Main::added)
       started =
           registry_->add_store({.name = "main", .location = "/simulated", .import_allowed = true});
     if (!started) failure_ = started.error();
@@ -111,6 +120,7 @@ class Machine final : public object::RegistryObserver {
 
  private:
   SimStore& disk_;
+  std::map<std::string, SimStore> others_;
   SimSqliteVfs vfs_;
   std::unique_ptr<catalog::Catalog> catalog_;
   std::unique_ptr<object::ObjectRegistry> registry_;
