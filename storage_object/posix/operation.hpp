@@ -51,6 +51,7 @@ class Operation {
   void fail(int number) noexcept;
 
   Operation* next = nullptr;  ///< the engine's queue
+  std::uint8_t lane = 0;      ///< the engine's
 
  private:
   bool transfers() const noexcept;
@@ -71,6 +72,7 @@ class Operation {
 class OperationQueue {
  public:
   bool empty() const noexcept { return head_ == nullptr; }
+  Operation* front() const noexcept { return head_; }
   bool single() const noexcept { return head_ != nullptr && head_->next == nullptr; }
   void push(Operation& operation) noexcept {
     operation.next = nullptr;

@@ -9,6 +9,7 @@
 namespace caisson::posix {
 namespace {
 
+constexpr std::uint64_t kShortWrite = 128 * 1024;
 constexpr int kRounds = 4;  // then other work of the thread gets its turn
 
 // In order of preference. An older kernel or a plainer one refuses the first.
@@ -52,6 +53,14 @@ void prepare(io_uring_sqe& entry, Operation& operation) {
   io_uring_sqe_set_data(&entry, &operation);
 }
 
+/// Writes that writers make. Longer ones gain more from a second processor than
+/// from being made beside this thread; durable ones wait for the disk.
+bool is_short_write(const Operation& operation) noexcept {
+  const auto& request = operation.request();
+  return request.op == FileOp::write && !request.durable && request.length <= kShortWrite &&
+         operation.descriptor().alignment == 0;
+}
+
 }  // namespace
 
 UringEngine::UringEngine() {
@@ -81,6 +90,7 @@ void UringEngine::enqueue(Operation& operation) {
   ++in_flight_;
   auto blocks = operation.request().op == FileOp::extents;  // the ring has no such operation
   if (blocks) ++on_workers_;
+  if (is_short_write(operation) && writers_.take(operation)) return;
   (blocks ? blocking_ : queued_).push(operation);
 }
 
@@ -92,12 +102,14 @@ std::size_t UringEngine::submit_and_reap() {
   std::size_t done = 0;
   for (int round = 0; round < kRounds; ++round) {
     workers_.submit(blocking_);
+    writers_.submit();
     fill();
     enter();
     done += reap();
     if (queued_.empty() && blocking_.empty() && !kernel_has_news()) break;
   }
   workers_.submit(blocking_);
+  writers_.submit();
   fill();
   enter();
   io_uring_cq_eventfd_toggle(&ring_, true);
@@ -150,6 +162,10 @@ std::size_t UringEngine::reap() {
     io_uring_cq_advance(&ring_, count);
   }
   if (on_workers_ != 0) collect_from_workers();
+  if (writers_.in_flight() != 0) {
+    auto written = writers_.finished();
+    completed_.append(written);
+  }
   std::size_t count = 0;
   while (auto* operation = completed_.pop()) {
     --in_flight_;

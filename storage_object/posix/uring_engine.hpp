@@ -9,6 +9,7 @@
 #include <liburing.h>
 
 #include "storage_object/posix/workers.hpp"
+#include "storage_object/posix/writers.hpp"
 
 namespace caisson::posix {
 
@@ -46,7 +47,8 @@ class UringEngine final : public FileEngine {
   unsigned on_workers_ = 0;  // including those still in blocking_
   std::size_t in_flight_ = 0;
   bool reaping_ = false;
-  Workers workers_{kWorkers, event_};  // last: its threads use the rest
+  Workers workers_{kWorkers, event_};  // these last: their threads use the rest
+  Writers writers_{event_};
 };
 
 }  // namespace caisson::posix
