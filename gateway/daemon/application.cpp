@@ -43,7 +43,7 @@ posix::EngineKind engine_kind(config::Engine engine) {
 }
 
 Outcome<std::unique_ptr<file_store::Store>> open_posix_store(const catalog::StoreRecord& record) {
-  auto store = posix::PosixStore::at(record.location);
+  auto store = posix::PosixStore::look_at(record.location);
   if (!store) return store.error();
   return std::unique_ptr<file_store::Store>(std::move(*store));
 }
@@ -108,28 +108,26 @@ Outcome<> Application::open_objects() {
   directory_->bind(*registry_);
   if (auto started = registry_->start(*directory_); !started) return started;
   objects_open_ = true;
-  return add_configured_stores();
+  add_configured_stores();
+  return {};
 }
 
-Outcome<> Application::add_configured_stores() {
+// One that cannot be is not served, alone.
+void Application::add_configured_stores() {
   auto known = registry_->stores();
   for (const auto& wanted : config_.stores) {
     auto at = std::ranges::find(known, wanted.name, &catalog::StoreRecord::name);
     if (at != known.end() && at->location == wanted.directory &&
         at->import_allowed == wanted.import_allowed)
       continue;
-    if (at != known.end() && at->location != wanted.directory)
-      return failure(Errc::already_exists,
-                     fmt::format("store {} is at {} in the catalog, not at {}", wanted.name,
-                                 at->location, wanted.directory),
-                     "start without that --store, or remove the store first");
     catalog::StoreRecord record;
     record.name = wanted.name;
     record.location = wanted.directory;
     record.import_allowed = wanted.import_allowed;
-    if (auto added = registry_->add_store(record); !added) return added;
+    if (auto added = registry_->add_store(record); !added)
+      log::error("configured store '{}' is not taken: {}; {}", wanted.name, added.error().message,
+                 added.error().remedy);
   }
-  return {};
 }
 
 Outcome<> Application::start_iscsi() {

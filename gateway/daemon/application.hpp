@@ -56,7 +56,7 @@ class Application {
  private:
   Outcome<> open_catalog();
   Outcome<> open_objects();
-  Outcome<> add_configured_stores();
+  void add_configured_stores();
   Outcome<> start_iscsi();
   Outcome<> start_control();
   void make_daily_copy();

@@ -124,7 +124,7 @@ wire::StoreDescription describe_store(Parts& parts, const catalog::StoreRecord& 
   auto* store = parts.registry.store(record.name);
   out.set_state(store == nullptr ? "offline" : "online");
   if (store == nullptr) {
-    out.set_reason("the directory could not be opened; the log of caissond says why");
+    out.set_reason(parts.registry.store_reason(record.name));
     return out;
   }
   if (auto space = store->space()) {

@@ -41,9 +41,9 @@ Outcome<wire::StoreReply> store_add(Parts& parts, const Call&,
     return failure(Errc::already_exists,
                    fmt::format("store {} exists already, at {}", known->name, known->location),
                    "choose another name, or remove that store first");
-  if (changed)
-    if (auto added = parts.registry.add_store(record, request.dry_run()); !added)
-      return added.error();
+  // The same once more opens a store that was not there before.
+  if (auto added = parts.registry.add_store(record, request.dry_run()); !added)
+    return added.error();
   wire::StoreReply reply;
   *reply.mutable_store() = describe_store(parts, record);
   *reply.mutable_change() = change(request.dry_run(), changed);

@@ -63,6 +63,7 @@ struct FileAttributes {
   std::uint64_t allocated = 0;  ///< bytes of space it occupies
   std::uint64_t links = 1;      ///< names it has; 0: gone with its last handle
   FileId id;
+  std::int64_t born = 0;  ///< when it came into being, ns since the epoch; 0: not told
 };
 
 /// What this open file was found able to do. Found by trying, never by the file
@@ -102,6 +103,9 @@ class File {
   /// is closed or the process ends. EAGAIN when another holds it, EBADF when
   /// opened read-only.
   virtual Result<> lock_owner() = 0;
+  /// The shared form of it, for who only reads: while it is held nobody becomes the
+  /// owner. EAGAIN when there is one.
+  virtual Result<> hold_off_owner() = 0;
 };
 
 /// Offset of the owner lock's byte, far beyond any data.

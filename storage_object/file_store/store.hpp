@@ -37,6 +37,10 @@ struct DirectoryEntry {
 class Store {
  public:
   virtual ~Store() = default;
+  /// Finds out what can be done here, and removes what a crashed process left
+  /// unnamed. Before it only reading is allowed, and traits() say nothing; for a
+  /// store whose maker did it already, or that needs none, it changes nothing.
+  virtual Outcome<> prepare() { return {}; }
   virtual Result<std::unique_ptr<File>> open(std::string_view name, OpenOptions options = {}) = 0;
   /// What bears that name now, without opening it: ENOENT, ELOOP, EXDEV, and EINVAL
   /// where it is no regular file. One with several links is told by `links`.

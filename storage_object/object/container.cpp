@@ -153,20 +153,25 @@ Outcome<std::unique_ptr<Container>> Container::open_locked(Store& store,
   return self;
 }
 
-Outcome<std::unique_ptr<Container>> Container::wrap(Store& store, std::string_view file,
-                                                    const LunRecord& row,
-                                                    std::optional<std::uint64_t> raw_length) {
-  auto self = open_locked(store, row.store, file);
+Outcome<std::unique_ptr<Container>> Container::wrap(Store& store, const LunRecord& row,
+                                                    const catalog::RawImage& image) {
+  auto self = open_locked(store, row.store, image.file);
   if (!self) return self.error();
   auto undo = [&](const Failure& why) -> Outcome<std::unique_ptr<Container>> {
-    if (raw_length && (*self)->set_length(*raw_length)) (void)(*self)->sync();
+    if ((*self)->set_length(image.length)) (void)(*self)->sync();
     return why;
   };
-  // Cut at the capacity first: what a longer file had behind is no trailer.
   auto raw = (*self)->file_.attributes();
   if (!raw) return (*self)->failed("read its length", raw.error());
+  const std::uint64_t lengths[] = {image.length, row.capacity, container_length(row.capacity)};
+  if (raw->id.inode != image.inode || raw->born != image.born ||
+      std::ranges::count(lengths, raw->size) == 0)
+    return failure(Errc::corrupt,
+                   fmt::format("{} is not the file whose import began", (*self)->label_),
+                   "import it again");
+  // Cut at the capacity first: what an earlier call left behind it is no trailer.
   if (raw->size > row.capacity)
-    if (auto done = (*self)->set_length(row.capacity); !done) return done.error();
+    if (auto done = (*self)->set_length(row.capacity); !done) return undo(done.error());
   if (auto done = (*self)->set_length(container_length(row.capacity)); !done)
     return undo(done.error());
   if (row.thick)

@@ -32,6 +32,7 @@ class ControlFile final : public file_store::File {
   Result<> sync_all() override;
   Result<> drop_cache() override { return file_->drop_cache(); }
   Result<> lock_owner() override { return file_->lock_owner(); }
+  Result<> hold_off_owner() override { return file_->hold_off_owner(); }
 
   /// From now on syncs go through it; empty: straight to the file.
   void set_hook(SyncHook hook);
@@ -56,12 +57,13 @@ class Container {
   /// Gives it its name row.file, durably. Errc::already_exists if that is taken.
   Outcome<> publish(file_store::Store& store);
 
-  /// Makes the raw image `file` a container where it lies: padded with zeros,
-  /// trailer behind, durable, locked; its name is not changed. On failure the
-  /// image has its old length again, if `raw_length` says what that was.
-  static Outcome<std::unique_ptr<Container>> wrap(file_store::Store& store, std::string_view file,
+  /// Makes a raw image a container where it lies: padded with zeros, trailer
+  /// behind, durable, locked; its name is not changed. On failure the image has its
+  /// old length again. Errc::corrupt, and nothing is changed, if what bears its name
+  /// is not the image, as it was or as an earlier call left it.
+  static Outcome<std::unique_ptr<Container>> wrap(file_store::Store& store,
                                                   const catalog::LunRecord& row,
-                                                  std::optional<std::uint64_t> raw_length);
+                                                  const catalog::RawImage& image);
 
   /// Opens row.file, takes the owner lock and compares with `row`: UUID,
   /// capacity (or the resize intent's), geometry, identity. Errc::not_found,

@@ -89,6 +89,20 @@ std::optional<std::string> name_below(const std::filesystem::path& path,
   return below.string();
 }
 
+/// Holds off owners for as long as `image` is open, and refuses one that has an
+/// owner: what it is changing meanwhile would be copied torn.
+Outcome<> check_unowned(File& image, const std::string& name) {
+  auto held = image.hold_off_owner();
+  if (held) return {};
+  if (to_errc(held.error()) == Errc::in_use)
+    return failure(Errc::in_use, fmt::format("{} is a container that a gateway is serving", name),
+                   "take that LUN offline first, or clone it");
+  // Where no locks are to be had there is no owner either: it could not have one.
+  log::warning("{}: nobody can be kept from changing it during the import: {}", name,
+               held.error().message());
+  return {};
+}
+
 std::string stem(std::string_view file) { return std::filesystem::path(file).stem().string(); }
 
 }  // namespace
@@ -144,6 +158,7 @@ Outcome<LunView> Registry::import(const ImportOptions& options) {
   if (!attributes)
     return failure(to_errc(attributes.error()),
                    fmt::format("{}: {}", options.file, attributes.error().message()));
+  if (auto free = check_unowned(**image, options.file); !free) return free.error();
   auto length = attributes->size;
   auto create = options.like;
   create.name = options.name.empty() ? stem(source->name) : options.name;
@@ -157,25 +172,28 @@ Outcome<LunView> Registry::import(const ImportOptions& options) {
                    "choose another name with --as");
   if (options.in_place) {
     image->reset();
-    return import_in_place(std::move(*row), source->name, length, options.dry_run);
+    catalog::RawImage raw{.file = source->name,
+                          .length = length,
+                          .inode = attributes->id.inode,
+                          .born = attributes->born};
+    return import_in_place(std::move(*row), std::move(raw), options.dry_run);
   }
   if (options.dry_run) return preview(*row);
   return build(*row, [&](File& to) { return copy_image(**image, to, length, options); });
 }
 
-Outcome<LunView> Registry::import_in_place(LunRecord row, std::string_view file,
-                                           std::uint64_t length, bool dry_run) {
-  if (file != row.file) {
-    auto store = open_store(row.store);
-    if (!store) return store.error();
+Outcome<LunView> Registry::import_in_place(LunRecord row, catalog::RawImage image, bool dry_run) {
+  auto store = open_store(row.store);
+  if (!store) return store.error();
+  if (image.file != row.file)
     if (auto free = check_name_free(**store, row.store, row.file); !free) return free.error();
-  }
   if (dry_run) {
     std::lock_guard lock(mutex_);
     if (auto free = check_free(row); !free) return free.error();
     return LunView{.record = std::move(row), .state = LunState::creating};
   }
-  row.reason = fmt::format("{}{}", kImportMark, file);
+  row.reason = fmt::format("import of {}", image.file);
+  row.import = image;
   auto reserved = reserve(row);
   if (!reserved) return reserved.error();
   const auto& entry = reserved->entry;
@@ -185,34 +203,41 @@ Outcome<LunView> Registry::import_in_place(LunRecord row, std::string_view file,
     forget(entry);
     return noted.error();
   }
-  if (auto done = wrap_in_place(entry, file, length); !done) {
-    // The image is the administrator's: whatever happened, it is not removed.
+  auto done = wrap_in_place(entry);
+  if (done) return view_of(entry);
+  // The image is the administrator's: whatever happened, it is not removed. The row
+  // goes if the image is known to be what it was.
+  auto there = (*store)->look_up(image.file);
+  bool as_before = there && there->size == image.length && done.error().code != Errc::io_error;
+  if (!as_before || !erase(entry)) {
+    log::error("LUN '{}': its import failed and is taken up again at the next start", row.name);
     std::lock_guard lock(mutex_);
     entry->reason = done.error().message;
-    return done.error();
   }
-  return view_of(entry);
+  return done.error();
 }
 
-Outcome<> Registry::wrap_in_place(const EntryPtr& entry, std::string_view origin,
-                                  std::optional<std::uint64_t> raw_length) {
+Outcome<> Registry::wrap_in_place(const EntryPtr& entry) {
   auto row = row_of_entry(entry);
   auto store = open_store(row.store);
   if (!store) return store.error();
-  auto container = Container::wrap(**store, origin, row, raw_length);
-  if (!container) {
-    if (raw_length && !erase(entry))
-      log::error("LUN '{}': its import failed and is taken up again at the next start", row.name);
-    return container.error();
-  }
-  if (origin != row.file) {
-    auto renamed = (*store)->rename(origin, row.file);
-    if (!renamed)
+  auto container = Container::wrap(**store, row, *row.import);
+  if (!container) return container.error();
+  return end_import(entry, std::move(*container));
+}
+
+/// From an image that has become a container, whatever its name, to a served LUN.
+Outcome<> Registry::end_import(const EntryPtr& entry, std::unique_ptr<Container> container) {
+  auto row = row_of_entry(entry);
+  auto store = open_store(row.store);
+  if (!store) return store.error();
+  if (const auto origin = container->file_name(); origin != row.file) {
+    if (auto renamed = (*store)->rename(origin, row.file); !renamed)
       return failure(
           to_errc(renamed.error()),
           fmt::format("cannot rename {} to {}: {}", origin, row.file, renamed.error().message()),
           "check the store; the next start tries again");
-    (*container)->renamed(row.file);
+    container->renamed(row.file);
   }
   if (auto synced = (*store)->sync_names(); !synced)
     return failure(to_errc(synced.error()),
@@ -221,9 +246,10 @@ Outcome<> Registry::wrap_in_place(const EntryPtr& entry, std::string_view origin
   auto done = save(entry, [](LunRecord& changed) {
     changed.state = LunState::online;
     changed.reason.clear();
+    changed.import.reset();
   });
   if (!done) return done.error();
-  return serve(entry, std::move(*container));
+  return serve(entry, std::move(container));
 }
 
 }  // namespace caisson::object

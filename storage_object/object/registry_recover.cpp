@@ -16,9 +16,22 @@ using catalog::Transaction;
 
 namespace {
 
-constexpr std::string_view kPendingRename = "pending_rename";
+/// Whether a container that could not be opened is not there, or is not this object's.
+bool absent(const Failure& why) { return why.code == Errc::not_found || why.code == Errc::corrupt; }
 
 }  // namespace
+
+Outcome<> Registry::take_back_creation(const EntryPtr& entry, std::string_view why) {
+  auto row = row_of_entry(entry);
+  log::warning("LUN '{}': its creation was interrupted and is taken back: {}", row.name, why);
+  auto noted = options_.catalog->change([&](Transaction& transaction) -> Outcome<> {
+    auto added = transaction.add_event("lun.taken_back", row.name, "caissond", why);
+    if (!added) return added.error();
+    return {};
+  });
+  if (!noted) return noted.error();
+  return erase(entry);
+}
 
 // What a crash left of a creation: all of it, or none. Nobody was told of the
 // object, so a row whose file is not there, or is not ours, is taken back.
@@ -27,30 +40,40 @@ Outcome<> Registry::finish_creation(const EntryPtr& entry) {
   auto store = open_store(row.store);
   if (!store) return store.error();
   auto container = Container::open(**store, row);
-  bool nothing = !container && (container.error().code == Errc::not_found ||
-                                container.error().code == Errc::corrupt);
-  if (nothing && row.reason.starts_with(kImportMark)) {
-    auto done = wrap_in_place(entry, row.reason.substr(kImportMark.size()), std::nullopt);
-    if (done || done.error().code != Errc::not_found) return done;
+  if (container) {
+    if (row.import) return end_import(entry, std::move(*container));
+    if (auto done = (*store)->sync_names(); !done)
+      return failure(to_errc(done.error()),
+                     fmt::format("store '{}': {}", row.store, done.error().message()));
+    auto done = save(entry, [](LunRecord& changed) {
+      changed.state = LunState::online;
+      changed.reason.clear();
+    });
+    if (!done) return done.error();
+    return serve(entry, std::move(*container));
   }
-  if (nothing) {
-    log::warning("LUN '{}': its creation was interrupted and is taken back", row.name);
-    return erase(entry);
-  }
-  if (!container) return container.error();
-  if (auto done = (*store)->sync_names(); !done)
-    return failure(to_errc(done.error()),
-                   fmt::format("store '{}': {}", row.store, done.error().message()));
-  auto done = save(entry, [](LunRecord& changed) {
-    changed.state = LunState::online;
-    changed.reason.clear();
-  });
-  if (!done) return done.error();
-  return serve(entry, std::move(*container));
+  if (!absent(container.error())) return container.error();
+  if (row.import) return finish_import(entry, **store);
+  return take_back_creation(entry, container.error().message);
+}
+
+/// An import in place whose image does not bear the LUN's name yet: it goes on if
+/// that is still the file it began with. Any other is somebody's, and left alone.
+Outcome<> Registry::finish_import(const EntryPtr& entry, file_store::Store& store) {
+  auto wrapped = row_of_entry(entry);
+  const auto image = *wrapped.import;
+  wrapped.file = image.file;
+  auto container = Container::open(store, wrapped);
+  if (container) return end_import(entry, std::move(*container));
+  if (!absent(container.error())) return container.error();
+  auto done = wrap_in_place(entry);
+  if (done || !absent(done.error())) return done;
+  return take_back_creation(entry, fmt::format("{}; nothing was changed", done.error().message));
 }
 
 // A file that is not this object's is left alone.
 Outcome<> Registry::finish_deletion(const EntryPtr& entry) {
+  if (auto done = finish_rename(entry); !done) return done.error();
   auto row = row_of_entry(entry);
   auto store = open_store(row.store);
   if (!store) return store.error();
@@ -76,46 +99,27 @@ Outcome<> Registry::finish_deletion(const EntryPtr& entry) {
   return erase(entry);
 }
 
-// The setting holds "UUID NAME": what a rename under way will be called. If the
-// file has its new name already, the row follows; if not, nothing has happened.
-void Registry::finish_rename() {
-  auto pending = options_.catalog->setting(kPendingRename);
-  if (!pending || !*pending || (*pending)->empty()) return;
-  const auto& text = **pending;
-  auto space = std::min(text.find(' '), text.size() - 1);
-  auto uuid = Uuid::parse(std::string_view(text).substr(0, space));
-  EntryPtr entry;
-  if (uuid) {
-    std::lock_guard lock(mutex_);
-    if (auto found = by_uuid_.find(*uuid); found != by_uuid_.end()) entry = found->second;
-  }
-  if (entry && !follow_rename(entry, text.substr(space + 1))) return;  // the next start tries again
-  if (auto cleared = note_rename(""); !cleared)
-    log::error("a finished rename stays noted: {}", cleared.error().message);
-}
-
-bool Registry::follow_rename(const EntryPtr& entry, const std::string& name) {
+// The row holds what a rename under way will be called. Where the file is, under
+// which of the two names, says whether that has happened; one of another object
+// under either name says nothing. Found under neither, the name stays noted: a
+// later look may find it.
+Outcome<> Registry::finish_rename(const EntryPtr& entry) {
   auto row = row_of_entry(entry);
-  auto* where = store(row.store);
-  if (where == nullptr) return false;
-  if (where->open(row.file)) return true;
+  if (row.rename_to.empty()) return {};
+  auto store = open_store(row.store);
+  if (!store) return store.error();
   auto moved = row;
-  moved.name = name;
-  moved.file = container_name(name);
-  auto there = Container::open(*where, moved);
-  if (!there && there.error().code != Errc::in_use) return true;  // not this rename's doing
-  if (!where->sync_names()) return false;
-  return save(entry,
-              [&](LunRecord& changed) {
-                changed.name = moved.name;
-                changed.file = moved.file;
-              })
-      .has_value();
-}
-
-Outcome<> Registry::note_rename(std::string_view text) {
-  return options_.catalog->change(
-      [&](Transaction& transaction) { return transaction.put_setting(kPendingRename, text); });
+  moved.file = container_name(row.rename_to);
+  for (const auto& [name, place] : {std::pair(row.name, row), std::pair(row.rename_to, moved)}) {
+    auto there = Container::open(**store, place);
+    if (!there && absent(there.error())) continue;
+    if (!there) return there.error();
+    if (auto done = (*store)->sync_names(); !done)
+      return failure(to_errc(done.error()),
+                     fmt::format("store '{}': {}", row.store, done.error().message()));
+    return end_rename(entry, name);
+  }
+  return {};
 }
 
 }  // namespace caisson::object

@@ -2,12 +2,14 @@
 // The stores: where they may lie, opened and closed.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/log.hpp"
 #include "storage_object/base/names.hpp"
 #include "storage_object/object/registry_impl.hpp"
+#include "storage_object/object/store_mark.hpp"
 
 namespace caisson::object {
 
@@ -54,9 +56,141 @@ Outcome<> Registry::check_place(const StoreRecord& record) {
   return {};
 }
 
-Outcome<std::unique_ptr<file_store::Store>> Registry::open_in_place(const StoreRecord& record) {
+/// Whether a container of ours lies in it, as a proof that it is the store.
+bool Registry::holds_ours(file_store::Store& store, std::string_view name) {
+  for (const auto& lun : list()) {
+    const auto& row = lun.record;
+    if (row.store != name) continue;
+    auto file = store.open(row.file, {.read_only = true});
+    if (!file) continue;
+    auto attributes = (*file)->attributes();
+    auto position = attributes ? format::trailer_position_in(attributes->size) : std::nullopt;
+    if (position && TrailerFile(**file, row.file).load({.position = *position, .uuid = row.uuid}))
+      return true;
+  }
+  return false;
+}
+
+bool Registry::holds_rows(std::string_view name) const {
+  std::lock_guard lock(mutex_);
+  return std::ranges::any_of(by_name_,
+                             [&](const auto& lun) { return lun.second->record.store == name; });
+}
+
+/// Whether `store`, opened but not touched yet, is the one that `record` speaks of.
+/// True: it has to be given the mark that `record` has now.
+Outcome<bool> Registry::check_mark(file_store::Store& store, StoreRecord& record, Asked asked) {
+  const auto remount = fmt::format(
+      "mount it, then `caisson store add {} {}`, or bring one of its "
+      "LUNs online",
+      record.name, record.location);
+  auto found = read_mark(store, record.name);
+  if (!found) return found.error();
+  const auto& there = *found;
+  if (record.mark) {
+    if (there == record.mark) return false;
+    if (there)
+      return failure(
+          Errc::offline,
+          fmt::format("store '{}': {} is another store, with the mark {} instead of {}",
+                      record.name, record.location, there->to_string(), record.mark->to_string()),
+          remount);
+    if (asked == Asked::yes && holds_ours(store, record.name)) return true;
+    return failure(
+        Errc::offline,
+        fmt::format("store '{}': {} does not bear its mark, as if it were not mounted", record.name,
+                    record.location),
+        fmt::format("{}; if the mark was lost, write the line '{}' into {}/{}", remount,
+                    mark_text(*record.mark).substr(0, mark_text(*record.mark).size() - 1),
+                    record.location, kMarkName));
+  }
+  bool proved =
+      !holds_rows(record.name) || holds_ours(store, record.name) || (there && asked == Asked::yes);
+  if (!proved)
+    return failure(Errc::offline,
+                   fmt::format("store '{}': none of its containers is in {}, as if it were not "
+                               "mounted",
+                               record.name, record.location),
+                   remount);
+  if (there)
+    for (const auto& other : stores())
+      if (other.name != record.name && other.mark == there)
+        return failure(Errc::already_exists,
+                       fmt::format("{} bears the mark of store '{}': it is that store, reached by "
+                                   "another path, or a copy of it",
+                                   record.location, other.name),
+                       fmt::format("of a copy, take {} away first", kMarkName));
+  record.mark = there ? there : Uuid::random();
+  return !there;
+}
+
+/// Opens the place of `record`, if it is there; what the catalog must know of it
+/// then is in `record`. Without `change` nothing is written.
+Outcome<std::unique_ptr<file_store::Store>> Registry::open_in_place(StoreRecord& record,
+                                                                    Asked asked, bool change) {
   if (auto fine = check_place(record); !fine) return fine.error();
-  return options_.open_store(record);
+  auto opened = options_.open_store(record);
+  if (!opened) return opened.error();
+  auto unmarked = check_mark(**opened, record, asked);
+  if (!unmarked) return unmarked.error();
+  if (auto done = (*opened)->prepare(); !done) return done.error();
+  if (!*unmarked || !change) return opened;
+  auto marked = write_mark(**opened, record.name, *record.mark);
+  if (!marked && asked == Asked::yes) return marked.error();
+  if (!marked) {  // a full store of an earlier version is served all the same
+    log::warning("{}; the next start tries again", marked.error().message);
+    record.mark.reset();
+  }
+  return opened;
+}
+
+Outcome<> Registry::put_store(const StoreRecord& record) {
+  return options_.catalog->change(
+      [&](Transaction& transaction) { return transaction.put_store(record); });
+}
+
+/// A store of the catalog: at the start, or when it may have been mounted since.
+void Registry::try_store(StoreRecord record) {
+  const auto known = record.mark;
+  auto opened = open_in_place(record, Asked::no, true);
+  if (opened && record.mark != known)
+    if (auto noted = put_store(record); !noted) opened = noted.error();
+  if (!opened) log::error("store '{}' is offline: {}", record.name, opened.error().message);
+  std::lock_guard lock(mutex_);
+  auto& entry = stores_[record.name];
+  entry.record = record;
+  entry.reason = opened ? "" : opened.error().message + "; " + opened.error().remedy;
+  if (opened) entry.store = std::move(*opened);
+}
+
+/// Brings up what lies in a store that has just been opened.
+void Registry::revive(std::string_view store) {
+  std::vector<EntryPtr> revived;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [name, lun] : by_name_)
+      if (lun->record.store == store && !lun->object) revived.push_back(lun);
+  }
+  for (const auto& lun : revived) bring_up_or_note(lun, MayWait::no);
+}
+
+void Registry::retry_store(std::string_view name) {
+  std::lock_guard one_at_a_time(place_mutex_);
+  StoreRecord record;
+  {
+    std::lock_guard lock(mutex_);
+    auto found = stores_.find(name);
+    if (found == stores_.end() || found->second.store) return;
+    record = found->second.record;
+  }
+  try_store(std::move(record));
+  if (store(name) != nullptr) revive(name);
+}
+
+std::string Registry::store_reason(std::string_view name) {
+  std::lock_guard lock(mutex_);
+  auto found = stores_.find(name);
+  return found == stores_.end() ? "" : found->second.reason;
 }
 
 std::vector<StoreRecord> Registry::stores() {
@@ -81,7 +215,7 @@ Outcome<file_store::Store*> Registry::open_store(std::string_view name) {
   if (!found->second.store)
     return failure(Errc::offline,
                    fmt::format("store '{}' is not open: {}", name, found->second.reason),
-                   "make its directory accessible and restart");
+                   "make its directory accessible, then `caisson store add` it again");
   return found->second.store.get();
 }
 
@@ -90,37 +224,42 @@ std::string Registry::default_store() const {
   return stores_.size() == 1 ? stores_.begin()->first : "main";
 }
 
-Outcome<> Registry::add_store(const StoreRecord& record, bool dry_run) {
-  if (auto name = checked_name("store", record.name); !name) return name.error();
+Outcome<> Registry::add_store(const StoreRecord& wanted, bool dry_run) {
+  if (auto name = checked_name("store", wanted.name); !name) return name.error();
   std::lock_guard one_at_a_time(place_mutex_);
+  auto record = wanted;
+  bool open = false;
   {
     std::lock_guard lock(mutex_);
     auto found = stores_.find(record.name);
-    if (found != stores_.end() && found->second.record.location != record.location)
-      return failure(Errc::already_exists,
-                     fmt::format("store '{}' exists already, at {}", record.name,
-                                 found->second.record.location),
-                     "choose another name");
-    if (found != stores_.end() && found->second.store && found->second.record == record) return {};
+    if (found != stores_.end()) {
+      const auto& [known, store, reason] = found->second;
+      if (known.location != record.location)
+        return failure(Errc::already_exists,
+                       fmt::format("store '{}' exists already, at {}", record.name, known.location),
+                       "choose another name");
+      record.mark = known.mark;
+      open = store != nullptr;
+      if (open && known == record) return {};
+    }
   }
-  auto opened = open_in_place(record);
-  if (!opened) return opened.error();
+  std::unique_ptr<file_store::Store> store;
+  if (!open) {
+    auto opened = open_in_place(record, Asked::yes, !dry_run);
+    if (!opened) return opened.error();
+    store = std::move(*opened);
+  }
   if (dry_run) return {};
-  auto done = options_.catalog->change(
-      [&](Transaction& transaction) { return transaction.put_store(record); });
-  if (!done) return done.error();
-  std::vector<EntryPtr> revived;
+  if (auto done = put_store(record); !done) return done.error();
   {
     std::lock_guard lock(mutex_);
     auto& entry = stores_[record.name];
     entry.record = record;
     entry.reason.clear();
-    if (entry.store) return {};  // open and in use: only what is said of it changes
-    entry.store = std::move(*opened);
-    for (const auto& [name, lun] : by_name_)
-      if (lun->record.store == record.name && !lun->object) revived.push_back(lun);
+    if (open) return {};  // in use: only what is said of it changes
+    entry.store = std::move(store);
   }
-  for (const auto& lun : revived) bring_up_or_note(lun, MayWait::no);
+  revive(record.name);
   return {};
 }
 

@@ -42,11 +42,20 @@ Error check_kind(int fd) {
   return {};
 }
 
-file_store::FileAttributes attributes_from(const struct stat& status) {
+/// Nanoseconds since the epoch; 0 where the file system does not keep it.
+std::int64_t birth_of(int descriptor) {
+  struct statx status {};
+  if (::statx(descriptor, "", AT_EMPTY_PATH, STATX_BTIME, &status) != 0) return 0;
+  if ((status.stx_mask & STATX_BTIME) == 0) return 0;
+  return status.stx_btime.tv_sec * 1'000'000'000 + status.stx_btime.tv_nsec;
+}
+
+file_store::FileAttributes attributes_from(int descriptor, const struct stat& status) {
   return {.size = static_cast<std::uint64_t>(status.st_size),
           .allocated = static_cast<std::uint64_t>(status.st_blocks) * 512,
           .links = status.st_nlink,
-          .id = {.device = status.st_dev, .inode = status.st_ino}};
+          .id = {.device = status.st_dev, .inode = status.st_ino},
+          .born = birth_of(descriptor)};
 }
 
 }  // namespace
@@ -92,7 +101,7 @@ Result<UniqueFd> open_regular(int root, std::string_view name, int flags) {
 Result<file_store::FileAttributes> attributes_of(int descriptor) {
   struct stat status {};
   if (::fstat(descriptor, &status) != 0) return last_error();
-  return attributes_from(status);
+  return attributes_from(descriptor, status);
 }
 
 Result<file_store::FileAttributes> look_up(int root, std::string_view name) {
@@ -102,7 +111,7 @@ Result<file_store::FileAttributes> look_up(int root, std::string_view name) {
   struct stat status {};
   if (::fstat(looked->get(), &status) != 0) return last_error();
   if (auto bad = kind_of(status)) return bad;
-  return attributes_from(status);
+  return attributes_from(looked->get(), status);
 }
 
 }  // namespace caisson::posix

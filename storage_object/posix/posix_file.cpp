@@ -61,9 +61,12 @@ Result<> PosixFile::drop_cache() {
   return {};
 }
 
-Result<> PosixFile::lock_owner() {
+Result<> PosixFile::lock_owner() { return lock(F_WRLCK); }
+Result<> PosixFile::hold_off_owner() { return lock(F_RDLCK); }
+
+Result<> PosixFile::lock(short type) {
   struct flock lock {};
-  lock.l_type = F_WRLCK;
+  lock.l_type = type;
   lock.l_whence = SEEK_SET;
   lock.l_start = static_cast<off_t>(file_store::kOwnerLockOffset);
   lock.l_len = 1;

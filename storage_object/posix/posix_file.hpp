@@ -32,11 +32,14 @@ class PosixFile final : public file_store::File {
   Result<> drop_cache() override;
   /// EBADF on a file opened read-only.
   Result<> lock_owner() override;
+  Result<> hold_off_owner() override;
 
   int descriptor() const noexcept { return descriptor_.number; }
   HiddenName* hidden() const noexcept { return hidden_.get(); }
 
  private:
+  Result<> lock(short type);
+
   Descriptor descriptor_;
   file_store::FileTraits traits_;
   UniqueFd owned_;

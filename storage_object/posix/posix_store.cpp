@@ -48,19 +48,32 @@ Failure cannot_open(const std::string& location, const Error& error) {
 
 Outcome<std::unique_ptr<PosixStore>> PosixStore::at(const std::filesystem::path& directory,
                                                     Options options) {
+  auto store = look_at(directory, options);
+  if (!store) return store.error();
+  if (auto done = (*store)->prepare(); !done) return done.error();
+  return store;
+}
+
+Outcome<std::unique_ptr<PosixStore>> PosixStore::look_at(const std::filesystem::path& directory,
+                                                         Options options) {
   auto location = directory.string();
   UniqueFd root(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (root.get() < 0) return cannot_open(location, last_error());
   if (auto beneath = open_directory(root.get(), ""); !beneath)
     return cannot_open(location, beneath.error());
-  std::unique_ptr<PosixStore> store(new PosixStore(std::move(root), location, options));
-  remove_abandoned(store->root_.get());
-  if (auto probed = store->probe(); !probed)
+  return std::unique_ptr<PosixStore>(new PosixStore(std::move(root), location, options));
+}
+
+Outcome<> PosixStore::prepare() {
+  if (prepared_) return {};
+  remove_abandoned(root_.get());
+  if (auto probed = probe(); !probed)
     return Failure{
         probed.error(),
-        "no file can be made in store directory " + location + ": " + probed.error().message(),
+        "no file can be made in store directory " + location_ + ": " + probed.error().message(),
         "check its permissions, its quota and its free space"};
-  return store;
+  prepared_ = true;
+  return {};
 }
 
 Result<> PosixStore::probe() {

@@ -18,7 +18,8 @@ struct PosixStoreOptions {
   bool use_tmpfile = true;
 };
 
-/// file_store::Store over a directory. Thread-safe: it keeps no mutable state.
+/// file_store::Store over a directory. Thread-safe once prepared: it keeps no other
+/// mutable state.
 /// Errors beyond the port's: ENOSYS from at() where the kernel has no
 /// openat2(2) (before Linux 5.6).
 class PosixStore final : public file_store::Store {
@@ -30,6 +31,11 @@ class PosixStore final : public file_store::Store {
   /// out what the file system can do.
   static Outcome<std::unique_ptr<PosixStore>> at(const std::filesystem::path& directory,
                                                  Options options = {});
+  /// The same without the last two, which prepare() does: nothing in the directory
+  /// is touched yet.
+  static Outcome<std::unique_ptr<PosixStore>> look_at(const std::filesystem::path& directory,
+                                                      Options options = {});
+  Outcome<> prepare() override;
 
   Result<std::unique_ptr<file_store::File>> open(std::string_view name,
                                                  file_store::OpenOptions options) override;
@@ -59,6 +65,7 @@ class PosixStore final : public file_store::Store {
   std::string location_;
   Options options_;
   file_store::FileTraits traits_;
+  bool prepared_ = false;
 };
 
 }  // namespace caisson::posix

@@ -77,14 +77,26 @@ Error link_unnamed(int descriptor, int directory, const std::string& leaf) {
   return last_error();
 }
 
+/// A hidden name, to be tried for a lock. One that a crash left while the file was
+/// given its public name is one of two: opened all the same, no more than that is
+/// done with it.
+UniqueFd open_hidden(int root, const std::string& name) {
+  UniqueFd file(
+      ::openat(root, name.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  struct stat status {};
+  if (file.get() >= 0 && ::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode)) return file;
+  return UniqueFd();
+}
+
 void remove_abandoned(int root) {
   auto directory = open_directory(root, "");
   if (!directory) return;
   auto entries = list_entries(std::move(*directory), Listed::hidden);
   if (!entries) return;
   for (const auto& entry : *entries) {
-    auto file = open_regular(root, entry.name, O_RDWR);
-    if (file && lock_in_use(file->get())) ::unlinkat(root, entry.name.c_str(), 0);
+    if (!entry.regular) continue;
+    auto file = open_hidden(root, entry.name);
+    if (file.get() >= 0 && lock_in_use(file.get())) ::unlinkat(root, entry.name.c_str(), 0);
   }
 }
 

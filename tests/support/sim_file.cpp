@@ -41,6 +41,7 @@ SimFile::SimFile(std::shared_ptr<SimCore> core, SimNodePtr node, file_store::Ope
 SimFile::~SimFile() {
   auto lock = core_->lock();
   if (node_->owner_lock == handle_) node_->owner_lock = 0;
+  if (holds_off_) --node_->held_off;
   --node_->handles;
   core_->dropped(*node_);
 }
@@ -125,7 +126,18 @@ Result<> SimFile::lock_owner() {
   if (verdict.error) return verdict.error;
   if (read_only_) return sim_error(EBADF);
   if (node_->owner_lock != 0 && node_->owner_lock != handle_) return sim_error(EAGAIN);
+  if (node_->held_off > (holds_off_ ? 1U : 0U)) return sim_error(EAGAIN);
   node_->owner_lock = handle_;
+  return {};
+}
+
+Result<> SimFile::hold_off_owner() {
+  auto lock = core_->lock();
+  auto verdict = core_->enter_blocking(lock, SimOp::lock);
+  if (verdict.error) return verdict.error;
+  if (node_->owner_lock != 0 && node_->owner_lock != handle_) return sim_error(EAGAIN);
+  if (node_->owner_lock == handle_) node_->owner_lock = 0;
+  if (!std::exchange(holds_off_, true)) ++node_->held_off;
   return {};
 }
 

@@ -19,6 +19,7 @@ class SimFile final : public file_store::File {
   Result<> sync_all() override;
   Result<> drop_cache() override;
   Result<> lock_owner() override;
+  Result<> hold_off_owner() override;
 
   const std::shared_ptr<SimCore>& core() const noexcept { return core_; }
   const SimNodePtr& node() const noexcept { return node_; }
@@ -33,6 +34,7 @@ class SimFile final : public file_store::File {
   SimNodePtr node_;
   file_store::FileTraits traits_;
   bool read_only_;
+  bool holds_off_ = false;
   std::uint64_t handle_;
 };
 

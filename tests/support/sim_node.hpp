@@ -92,6 +92,7 @@ struct SimNode {
   std::uint64_t handles = 0;     ///< open files
   bool linkable = false;         ///< made without a name and not published yet
   std::uint64_t owner_lock = 0;  ///< handle that holds it; 0: none
+  unsigned held_off = 0;         ///< handles that hold the shared form
   std::map<std::string, std::shared_ptr<SimNode>, std::less<>> children;
   std::map<std::string, std::shared_ptr<SimNode>, std::less<>> durable_children;
 };
