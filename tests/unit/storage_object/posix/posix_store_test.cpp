@@ -216,5 +216,46 @@ TEST(PosixStore, AbandonedHiddenFilesGoAtTheNextStartButHeldOnesStay) {
   ASSERT_TRUE(first->publish(*held, "a.img").has_value());
 }
 
+// A crash between link and unlink, where there is no RENAME_NOREPLACE.
+TEST(PosixStoreRemains, AHiddenNameBesideThePublicOneIsRemoved) {
+  TempDir dir;
+  const auto hidden = dir.path() / (std::string(kHiddenPrefix) + "left");
+  std::ofstream(hidden) << "content";
+  fs::create_hard_link(hidden, dir.path() / "a.img");
+  auto looking = PosixStore::look_at(dir.path(), {}).value();
+  EXPECT_TRUE(fs::exists(hidden));
+  EXPECT_EQ(looking->open("a.img", {}).error(), system_code(EMLINK));
+  ASSERT_TRUE(looking->prepare());
+  EXPECT_FALSE(fs::exists(hidden));
+  EXPECT_TRUE(looking->open("a.img", {}));
+}
+
+TEST(PosixStoreRemains, OneWithAnotherLinkThatIsInUseStays) {
+  TempDir dir;
+  auto store = PosixStore::at(dir.path(), {.use_tmpfile = false}).value();
+  auto file = store->create_unnamed({}).value();
+  fs::path hidden;
+  for (const auto& entry : fs::directory_iterator(dir.path())) hidden = entry.path();
+  fs::create_hard_link(hidden, dir.path() / "a.img");
+  ASSERT_TRUE(PosixStore::at(dir.path(), {}));
+  EXPECT_TRUE(fs::exists(hidden));
+}
+
+TEST(OwnerLock, ItsSharedFormKeepsOwnersAway) {
+  TempDir dir;
+  std::ofstream(dir.path() / "a") << "content";
+  auto store = PosixStore::at(dir.path(), {}).value();
+  auto reader = store->open("a", {.read_only = true}).value();
+  auto second = store->open("a", {.read_only = true}).value();
+  auto owner = store->open("a", {}).value();
+  ASSERT_TRUE(reader->hold_off_owner());
+  ASSERT_TRUE(second->hold_off_owner());
+  EXPECT_EQ(owner->lock_owner().error(), system_code(EAGAIN));
+  reader.reset(), second.reset();
+  ASSERT_TRUE(owner->lock_owner());
+  auto late = store->open("a", {.read_only = true}).value();
+  EXPECT_EQ(late->hold_off_owner().error(), system_code(EAGAIN));
+}
+
 }  // namespace
 }  // namespace caisson::posix
