@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a medium must hold after a command that ended GOOD, decoded from its CDB
-// by SBC-3 and independently of the termination.
+// What a medium must hold after a command that ended GOOD or in MISCOMPARE,
+// decoded from its CDB by SBC-3 and independently of the termination.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -26,6 +27,7 @@ class BlockModel {
       return;
     }
     if (task.status == scsi::Status::good) apply(task, planned);
+    if (task.sense.key == scsi::SenseKey::miscompare) expect_difference(task, planned);
     require(bytes_.size() == medium_.size() &&
                 std::memcmp(bytes_.data(), medium_.data(), bytes_.size()) == 0,
             "the medium holds what was written and nothing else");
@@ -45,9 +47,16 @@ class BlockModel {
       case 0x8e:
       case 0xaa:
       case 0xae: return write(task, planned);
+      case 0x8b: return set_bits(task, planned);
+      case 0x89: return compare_and_write(task, planned);
+      case 0x2f:
+      case 0x8f:
+      case 0xaf: return verify(task, planned);
       case 0x41:
       case 0x93: return write_same(task, planned);
       case 0x42: return unmap(task);
+      case 0x04: std::ranges::fill(bytes_, std::byte{0}); return;
+      case 0x48: return sanitize(task);
       case 0x08:
       case 0x28:
       case 0x88:
@@ -91,13 +100,86 @@ class BlockModel {
     if (range.length != 0) std::memcpy(at(range).data(), task.data_out.data(), range.length);
   }
 
-  /// 0 blocks reach to the end; without a pattern, or with NDOB, zeros.
+  /// ORWRITE: the medium keeps its ones and gets those of the data.
+  void set_bits(const scsi::Task& task, std::uint64_t planned) {
+    auto range = range_of(task);
+    at(range);
+    require(planned == range.length, "the plan is the CDB's length");
+    range.length = std::min(range.length, task.data_out_length);
+    auto to = at(range);
+    for (std::size_t i = 0; i < to.size(); ++i) to[i] |= task.data_out.data()[i];
+  }
+
+  /// NUMBER OF LOGICAL BLOCKS is byte 13, and the data twice as long.
+  Range compared(const scsi::Task& task) const {
+    std::span<const std::byte> cdb(task.cdb);
+    auto blocks = std::to_integer<std::uint64_t>(cdb[13]);
+    return {load<be64>(cdb.subspan(2)) * block_, blocks * block_};
+  }
+
+  void compare_and_write(const scsi::Task& task, std::uint64_t planned) {
+    auto range = compared(task);
+    auto to = at(range);
+    require(planned == 2 * range.length, "what is compared and what is written both come");
+    require(task.data_out_length >= planned, "and nothing less is GOOD");
+    auto data = task.data_out.span();
+    require(std::ranges::equal(to, data.first(to.size())),
+            "what is replaced was what was expected");
+    std::ranges::copy(data.subspan(to.size(), to.size()), to.begin());
+  }
+
+  /// True if the medium is what the data of a VERIFY says; BYTCHK is 1 or 3.
+  bool as_verified(const scsi::Task& task, std::uint64_t planned) {
+    auto there = at(range_of(task));
+    auto data = task.data_out.span().first(planned);
+    for (std::size_t i = 0; i < there.size(); ++i)
+      if (there[i] != data[i % planned]) return false;
+    return true;
+  }
+
+  /// Without BYTCHK nothing is compared, and no data comes.
+  void verify(const scsi::Task& task, std::uint64_t planned) {
+    auto range = range_of(task);
+    at(range);
+    auto check = std::to_integer<unsigned>(task.cdb[1]) >> 1 & 3;
+    auto wanted = check == 1 ? range.length : check == 3 && range.length != 0 ? block_ : 0;
+    require(planned == wanted, "BYTCHK says how much data a VERIFY takes");
+    require(planned == 0 || as_verified(task, planned), "a VERIFY that is GOOD found what it got");
+  }
+
+  /// A miscompare changes nothing, and there is one.
+  void expect_difference(const scsi::Task& task, std::uint64_t planned) {
+    if (std::to_integer<unsigned>(task.cdb[0]) != 0x89)
+      return require(planned != 0 && !as_verified(task, planned), "a miscompare is one");
+    auto there = at(compared(task));
+    auto differs = std::ranges::mismatch(there, task.data_out.span()).in1;
+    require(differs != there.end(), "a miscompare is one");
+    require(task.sense.information == static_cast<std::uint64_t>(differs - there.begin()),
+            "INFORMATION is the offset of the first byte that differs");
+  }
+
+  /// Without a pattern (NDOB) zeros; 0 blocks are refused (WSNZ).
   void write_same(const scsi::Task& task, std::uint64_t planned) {
     auto range = range_of(task);
-    if (range.length == 0 && range.offset <= bytes_.size())
-      range.length = bytes_.size() - range.offset;
+    require(range.length != 0, "a WRITE SAME of no blocks is never GOOD");
     auto to = at(range);
     repeat(planned == 0 ? std::span<const std::byte>{} : task.data_out.span().first(block_), to);
+  }
+
+  /// BLOCK ERASE leaves zeros; OVERWRITE the pattern of its list in each block,
+  /// inverted between passes where that is asked for.
+  void sanitize(const scsi::Task& task) {
+    auto action = std::to_integer<unsigned>(task.cdb[1]) & 0x1f;
+    if (action == 2) std::ranges::fill(bytes_, std::byte{0});
+    if (action != 1) return;
+    auto list = task.data_out.span();
+    auto flags = std::to_integer<unsigned>(list[0]);
+    auto inverted = (flags & 0x80) != 0 && (flags & 0x1f) % 2 == 0;
+    auto pattern = list.subspan(4, load<be16>(list.subspan(2)));
+    for (std::size_t i = 0; i < bytes_.size(); ++i) {
+      auto byte = pattern[i % block_ % pattern.size()];
+      bytes_[i] = inverted ? ~byte : byte;
+    }
   }
 
   /// The medium in memory reads as zeros where it was unmapped.

@@ -96,7 +96,7 @@ def table_cdbs():
     """A CDB per row of the termination's own table: its code and service action."""
     text = (SOURCES / "gateway/scsi/command_table.cpp").read_text()
     for opcode, action, length, name in re.findall(
-            r"\{(0x\w\w), (\w+), +(\d+), D::.*\"([^\"]+)\", +k\w+\}", text):
+            r"\{(0x\w\w), (\w+), +(\d+), D::.*\"([^\"]+)\", *k\w+\}", text):
         cdb = bytearray(16)
         cdb[0] = int(opcode, 16)
         cdb[1] = 0 if action == "kNone" else int(action, 16)
@@ -118,7 +118,7 @@ def cdb6(opcode, *rest):
     return (bytes([opcode, *rest]) + bytes(16))[:16]
 
 
-READ, WRITE, SAME, UNMAP, VERIFY = 0x88, 0x8A, 0x93, 0x42, 0x8F
+READ, WRITE, SAME, UNMAP, VERIFY, COMPARE, OR = 0x88, 0x8A, 0x93, 0x42, 0x8F, 0x89, 0x8B
 TEST = cdb6(0x00)
 SELECT_DSENSE = bytes([0, 0, 0, 0, 0x0A, 0x0A, 0x04, 0, 0, 0, 0, 0, 0, 0, 0, 0])
 SELECT_SWP = bytes([0, 0, 0, 0, 0x0A, 0x0A, 0x00, 0, 0x08, 0, 0, 0, 0, 0, 0, 0])
@@ -145,12 +145,20 @@ def scsi_command():
         scsi(f"write-read-{block}", block, ATTENTION, (0, cdb16(WRITE, 1, 4), b"abc"),
              (0, cdb16(READ, 0, 8), b""), (0, cdb16(VERIFY, 1, 4, 2), b"abc"),
              (0, cdb16(VERIFY, 1, 4, 6), b"abd"))
+        scsi(f"compare-{block}", block, ATTENTION, (0, cdb16(COMPARE, 1, 1), b"\0"),
+             (0, cdb16(COMPARE, 1, 1), b"\0\1"), (0, cdb16(OR, 1, 2), b"\x05"), (0, cdb16(OR, 1, 1), b"\x0a"),
+             (0, cdb16(COMPARE, 1, 1), b"\x0f"), (0, cdb16(READ, 0, 4), b""))
         scsi(f"same-{block}", block, ATTENTION, (0, cdb16(SAME, 2, 5), b"xyz"),
              (0, cdb16(SAME, 3, 1, 8), b""), (0, cdb16(SAME, 0, 0, 9), b""), (0, cdb16(READ, 0, 9), b""))
         lists = unmap_list((0, 8), (9, 1))
         scsi(f"unmap-{block}", block, ATTENTION, (0, cdb16(WRITE, 0, 16), b"q"),
              (0, cdb10(UNMAP, 0, len(lists)), lists), (0, cdb16(READ, 0, 16), b""),
              (0, struct.pack(">BBQIBB", 0x9E, 0x12, 0, 256, 0, 0), b""))
+    for action, how in ((1, b"\x82\0\0\1\xf0"), (1, b"\x01\0\0\2ab"), (2, b"")):
+        scsi(f"sanitize-{action}-{len(how)}", 0, ATTENTION, (0, cdb16(WRITE, 0, 4), b"s"),
+             (0, cdb10(0x48, 0, len(how), action), how), (0, cdb16(READ, 0, 4), b""))
+    scsi("format", 0, ATTENTION, (0, cdb16(WRITE, 0, 4), b"s"), (0, cdb6(0x04, 0x10), b"\0\2\0\0"),
+         (0, cdb16(READ, 0, 4), b""))
     scsi("select", 0, ATTENTION, (0, cdb6(0x15, 0x10, 0, 0, 16), SELECT_DSENSE),
          (0, cdb16(READ, 1 << 40, 1), b""), (1, TEST, b""), (1, TEST, b""),
          (0, cdb6(0x15, 0x10, 0, 0, 16), SELECT_SWP), (0, cdb16(WRITE, 0, 1), b"w"))
