@@ -72,12 +72,7 @@ Outcome<LunView> Registry::resize(std::string_view name, std::uint64_t capacity,
                    "resize it with the version that wrote it");
   if (auto fine = check_bearing(entry); !fine) return fine.error();
   if (dry_run) return preview_resize(std::move(lun), capacity);
-  auto noted = container->prepare_resize(intent, lun.record.thick);
-  if (noted) noted = save(entry, [&](LunRecord& changed) { changed.resize = intent; });
-  if (container->sync_failed()) object->fail();
-  if (!noted) {
-    if (auto done = container->abandon_resize(intent); !done)
-      log::warning("LUN '{}': {}", name, done.error().message);
+  if (auto noted = intend_resize(entry, *object, *container, intent); !noted) {
     container.reset();
     if (capacity < intent.from && options_.catalog->in_doubt())
       withdraw_in_doubt(entry, "shrinking it");  // a start may cut off what is written now
@@ -120,6 +115,19 @@ Outcome<LunView> Registry::preview_resize(LunView lun, std::uint64_t capacity) {
   auto more = format::container_length(capacity) - format::container_length(before);
   if (auto room = check_room(**store, lun.record, more); !room) return room.error();
   return lun;
+}
+
+/// Finds the room, then records the intent. On failure the container is what it was.
+Outcome<> Registry::intend_resize(const EntryPtr& entry, LunObject& object, Container& container,
+                                  const ResizeIntent& intent) {
+  auto row = row_of_entry(entry);
+  auto noted = container.prepare_resize(intent, row.thick);
+  if (noted) noted = save(entry, [&](LunRecord& changed) { changed.resize = intent; });
+  if (container.sync_failed()) object.fail();
+  if (noted) return {};
+  if (auto done = container.abandon_resize(intent); !done)
+    log::warning("LUN '{}': {}", row.name, done.error().message);
+  return noted;
 }
 
 /// The part after the intent. On failure it is taken back where that is possible;
@@ -213,8 +221,8 @@ Outcome<LunView> Registry::set_online(std::string_view name, bool accept_loss) {
   control_->drain();  // a failure that is being recorded
   auto lun = view_of(entry);
   auto row = lun.record;
-  const bool failed = lun.state == LunState::failed ||
-                      row.reason.starts_with(kFailedMark) || is_failing(entry);
+  const bool failed =
+      lun.state == LunState::failed || row.reason.starts_with(kFailedMark) || is_failing(entry);
   if (failed && !accept_loss)
     return failure(
         Errc::offline, fmt::format("LUN '{}' has failed: {}", name, row.reason),
@@ -256,10 +264,11 @@ Outcome<LunView> Registry::set_online(std::string_view name, bool accept_loss) {
 Outcome<> Registry::go_offline(const EntryPtr& entry) {
   take_down(entry);
   control_->drain();  // a failure that is being recorded
-  const bool failed = is_failing(entry);
+  const bool failing = is_failing(entry);
   const auto why = failure_of(entry);
   return save(entry, [&](LunRecord& changed) {
-    auto reason = changed.state == LunState::failed ? changed.reason : why;
+    const bool failed = failing || changed.state == LunState::failed;
+    const auto reason = changed.state == LunState::failed ? changed.reason : why;
     changed.state = LunState::offline;
     changed.reason.clear();
     if (failed) say_failed(changed, reason);

@@ -143,6 +143,7 @@ class Registry final : public ObjectRegistry {
   Outcome<> take_back_creation(const EntryPtr& entry, std::string_view why);
   Outcome<> finish_rename(const EntryPtr& entry);
   Outcome<> end_rename(const EntryPtr& entry, std::string_view name);
+  void tell_name(const EntryPtr& entry);
   enum class MayWait : std::uint8_t { no, yes };  ///< for the owner lock, beside the others
   void bring_up_or_note(const EntryPtr& entry, MayWait may_wait);
   /// No longer served, closed. Data is flushed first; a failure of that is recorded.
@@ -222,6 +223,8 @@ class Registry final : public ObjectRegistry {
                              bool dry_run);
   Outcome<> check_adoptable(const catalog::LunRecord& row, const EntryPtr& known) const;
   Outcome<LunView> preview_resize(LunView lun, std::uint64_t capacity);
+  Outcome<> intend_resize(const EntryPtr& entry, LunObject& object, Container& container,
+                          const catalog::ResizeIntent& intent);
   Outcome<> change_size(const EntryPtr& entry, LunObject& object, Container& container,
                         const catalog::ResizeIntent& intent);
   bool finish_anew(const EntryPtr& entry, std::string why);

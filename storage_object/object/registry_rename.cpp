@@ -32,6 +32,29 @@ Outcome<> Registry::end_rename(const EntryPtr& entry, std::string_view name) {
   });
 }
 
+/// Whoever works with it learns the name that its row has now.
+void Registry::tell_name(const EntryPtr& entry) {
+  std::shared_ptr<Container> container;
+  std::shared_ptr<LunObject> object;
+  {
+    std::lock_guard lock(mutex_);
+    container = entry->container;
+    object = entry->object;
+  }
+  const auto row = row_of_entry(entry);
+  if (container) {
+    container->renamed(row.file);
+    auto copied = container->update([&](format::pb::Trailer& m) { m.set_name(row.name); });
+    if (!copied) log::warning("LUN '{}': {}", row.name, copied.error().message);
+  }
+  if (object) {
+    auto identity = *object->identity();
+    identity.name = row.name;
+    object->set_identity(std::move(identity));
+    object->announce(ObjectEvent::identity_changed);
+  }
+}
+
 Outcome<LunView> Registry::rename(std::string_view name, std::string_view to, bool dry_run) {
   if (auto valid = checked_name("LUN", to); !valid) return valid.error();
   std::lock_guard one_at_a_time(rename_mutex_);
@@ -50,8 +73,8 @@ Outcome<LunView> Registry::rename(std::string_view name, std::string_view to, bo
   auto taken = failure(Errc::already_exists, fmt::format("LUN '{}' exists already", to),
                        "choose another name");
   if (find(to) || find_by_file(row.store, file)) return taken;
-  if (dry_run) return preview_rename(view_of(entry), **store, to);
   if (auto fine = check_bearing(entry); !fine) return fine.error();
+  if (dry_run) return preview_rename(view_of(entry), **store, to);
   if (auto noted = save(entry, [&](LunRecord& changed) { changed.rename_to = to; }); !noted)
     return noted.error();
   auto moved = (*store)->rename(row.file, file);
@@ -78,24 +101,7 @@ Outcome<LunView> Registry::rename(std::string_view name, std::string_view to, bo
     withdraw_in_doubt(entry, "renaming it");  // a start looks for one name or the other
     return saved.error();
   }
-  std::shared_ptr<Container> container;
-  std::shared_ptr<LunObject> object;
-  {
-    std::lock_guard lock(mutex_);
-    container = entry->container;
-    object = entry->object;
-  }
-  if (container) {
-    container->renamed(file);
-    auto copied = container->update([&](format::pb::Trailer& m) { m.set_name(std::string(to)); });
-    if (!copied) log::warning("LUN '{}': {}", to, copied.error().message);
-  }
-  if (object) {
-    auto identity = *object->identity();
-    identity.name = to;
-    object->set_identity(std::move(identity));
-    object->announce(ObjectEvent::identity_changed);
-  }
+  tell_name(entry);
   return view_of(entry);
 }
 
