@@ -22,6 +22,9 @@ std::string random_digits(std::size_t count) {
   return hex(bytes).substr(0, count);
 }
 
+bool digit(char c) noexcept { return c >= '0' && c <= '9'; }
+bool hex_digit(char c) noexcept { return digit(c) || (c >= 'a' && c <= 'f'); }
+
 }  // namespace
 
 std::string make_naa(std::string_view oui) {
@@ -37,6 +40,25 @@ std::string make_serial(const Uuid& uuid) { return hex(std::span(uuid.bytes).fir
 std::string make_target_name(std::string_view authority, std::string_view node,
                              std::string_view lun) {
   return fmt::format("iqn.{}:{}:{}", authority, node, lun);
+}
+
+bool valid_naa(std::string_view naa) noexcept {
+  auto type = naa.empty() ? '\0' : naa[0];
+  auto length = type == '3' ? 16U : type == '6' ? 32U : 0U;
+  return length != 0 && naa.size() == length && std::ranges::all_of(naa, hex_digit);
+}
+
+bool valid_serial(std::string_view serial) noexcept {
+  return serial.size() == 16 && std::ranges::all_of(serial, hex_digit);
+}
+
+bool valid_target_name(std::string_view name) noexcept {
+  constexpr std::size_t kMax = 223;
+  auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || digit(c) || c == '.' || c == ':' || c == '-';
+  };
+  bool typed = name.starts_with("iqn.") || name.starts_with("eui.") || name.starts_with("naa.");
+  return typed && name.size() > 4 && name.size() <= kMax && std::ranges::all_of(name, allowed);
 }
 
 }  // namespace caisson::object

@@ -21,4 +21,14 @@ std::string make_serial(const Uuid& uuid);
 std::string make_target_name(std::string_view authority, std::string_view node,
                              std::string_view lun);
 
+// Whether a trailer's identity has the form in which it could have been made here;
+// a share user can write any.
+
+/// As make_naa() makes them, with any OUI: type 3, 16 digits, or type 6, 32; lower case.
+bool valid_naa(std::string_view naa) noexcept;
+/// 16 lower-case hex digits.
+bool valid_serial(std::string_view serial) noexcept;
+/// Type iqn, eui or naa, at most 223 bytes of [a-z0-9.:-] (RFC 7143 4.2.7).
+bool valid_target_name(std::string_view name) noexcept;
+
 }  // namespace caisson::object

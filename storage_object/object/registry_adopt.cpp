@@ -33,35 +33,49 @@ Outcome<std::string> lun_of(std::string_view store, std::string_view file) {
   return std::string(name);
 }
 
-bool sane(const LunRecord& row) {
+/// What of a trailer could not have been made by us; empty: nothing.
+std::string_view unsound(const LunRecord& row) {
   auto block = [](std::uint32_t size) { return size == 512 || size == 4096; };
-  return block(row.logical_block) && block(row.physical_block) &&
-         row.capacity % row.logical_block == 0 && row.target_lun <= kMaxTargetLun &&
-         !row.target_name.empty() && !row.naa.empty();
+  if (!block(row.logical_block) || !block(row.physical_block) ||
+      row.physical_block < row.logical_block)
+    return "block size";
+  if (row.capacity == 0 || row.capacity % row.logical_block != 0) return "capacity";
+  if (!valid_naa(row.naa)) return "NAA";
+  if (!valid_serial(row.serial)) return "serial";
+  if (!valid_target_name(row.target_name)) return "target name";
+  if (row.target_lun > kMaxTargetLun) return "LUN number";
+  return {};
+}
+
+/// What two objects must not have in common; empty: nothing. A target may be shared.
+std::string_view clash(const LunRecord& a, const LunRecord& b) {
+  if (a.uuid == b.uuid) return "UUID";
+  if (a.naa == b.naa) return "NAA";
+  if (a.serial == b.serial) return "serial";
+  if (a.target_name == b.target_name && a.target_lun == b.target_lun)
+    return "target name and LUN number";
+  return {};
 }
 
 }  // namespace
 
 /// An identity is served once: a copy of a container must not pass for it.
 Outcome<> Registry::check_adoptable(const LunRecord& row, const EntryPtr& known) const {
-  if (!sane(row))
-    return failure(Errc::corrupt,
-                   fmt::format("{}/{}: its trailer lacks what a LUN needs", row.store, row.file),
-                   "import it as a raw image");
+  if (auto what = unsound(row); !what.empty())
+    return failure(
+        Errc::corrupt,
+        fmt::format("{}/{}: its trailer says no {} that a LUN can have", row.store, row.file, what),
+        "import it as a raw image, which gives it an identity of its own");
   std::lock_guard lock(mutex_);
-  auto twin = by_uuid_.find(row.uuid);
-  if (twin != by_uuid_.end() && twin->second != known)
-    return failure(Errc::already_exists,
-                   fmt::format("{}/{} is a copy of the container of LUN '{}'", row.store, row.file,
-                               twin->second->record.name),
-                   "import the copy, which gives it an identity of its own");
-  auto [first, last] = by_target_.equal_range(row.target_name);
-  for (auto at = first; at != last; ++at)
-    if (at->second != known && at->second->record.target_lun == row.target_lun)
+  for (const auto& [name, other] : by_name_) {
+    if (other == known) continue;
+    if (auto what = clash(row, other->record); !what.empty())
       return failure(Errc::already_exists,
-                     fmt::format("{}/{}: LUN number {} of {} is LUN '{}'", row.store, row.file,
-                                 row.target_lun, row.target_name, at->second->record.name),
+                     fmt::format("{}/{} has the {} of LUN '{}': it is a copy of that container, or "
+                                 "pretends to be one",
+                                 row.store, row.file, what, name),
                      "import it as a raw image, which gives it an identity of its own");
+  }
   return {};
 }
 
