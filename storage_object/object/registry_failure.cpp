@@ -91,8 +91,8 @@ bool Registry::write_failure(const EntryPtr& entry) {
   bool in_trailer = fail_trailer(entry, why);
   if (!saved && !in_trailer) (void)marks_->set(row_of_entry(entry).uuid);
   std::lock_guard lock(mutex_);
-  entry->unrecorded = !saved && !in_trailer;
-  return !entry->unrecorded;
+  if (saved || in_trailer) entry->unrecorded = false;
+  return !entry->unrecorded;  // the trailer may have it although it is closed now
 }
 
 std::vector<EntryPtr> Registry::missing_failures() const {
@@ -108,10 +108,10 @@ std::vector<EntryPtr> Registry::missing_failures() const {
 void Registry::keep_recording() {
   std::lock_guard lock(mutex_);
   if (stopping_ || recorder_.joinable()) return;
-  recorder_ = std::thread([this] { record_until_done(); });
+  recorder_ = std::thread([this] { record_until_stopped(); });
 }
 
-void Registry::record_until_done() {
+void Registry::record_until_stopped() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);

@@ -173,7 +173,7 @@ class Registry final : public ObjectRegistry {
   bool is_failing(const EntryPtr& entry) const;
   std::vector<EntryPtr> missing_failures() const;
   void keep_recording();
-  void record_until_done();
+  void record_until_stopped();
   Outcome<> go_offline(const EntryPtr& entry);
   void withdraw_in_doubt(const EntryPtr& entry, const char* change);
   Outcome<> end_doubt(const EntryPtr& entry);

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+#include <string>
 #include <thread>
 
 #include "storage_object/base/errc.hpp"
@@ -18,6 +20,7 @@ namespace {
 using block::BlockErrc;
 using catalog::LunState;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr std::uint64_t kMiB = 1 << 20;
 constexpr std::uint64_t kAlways = 1 << 30;
@@ -79,6 +82,32 @@ TEST_F(FailureMemoryTest, TakenOfflineInVainItIsServedAsFailedAgain) {
   EXPECT_FALSE(machine_->registry().set_offline("db"));
   EXPECT_EQ(state(), LunState::failed);
   EXPECT_FALSE(machine_->registry().set_online("db", false));
+}
+
+TEST_F(FailureMemoryTest, OneThatCannotBeOpenedKeepsItOverOfflineToo) {
+  auto object = machine_->make("db", kMiB);
+  EXPECT_EQ(write(*object, 0, filled(512, 1)), Error());
+  disk_.inject({.op = SimOp::sync, .error = EIO});
+  EXPECT_EQ(flush(*object), BlockErrc::failed);
+  object.reset();
+  machine_.reset();
+  ASSERT_TRUE(disk_.rename("db.img", "away.img"));
+  restart();
+  ASSERT_FALSE(machine_->object("db"));
+  ASSERT_TRUE(machine_->registry().set_offline("db"));
+  ASSERT_TRUE(disk_.rename("away.img", "db.img"));
+  restart();
+  EXPECT_FALSE(machine_->registry().set_online("db", false));
+}
+
+TEST_F(FailureMemoryTest, ATrailerThatHasItIsEnoughForACleanEnd) {
+  auto object = machine_->make("db", kMiB);
+  EXPECT_EQ(write(*object, 0, filled(512, 1)), Error());
+  disk_.inject({.op = SimOp::sync, .times = kAlways, .error = EIO});  // not the trailer's
+  EXPECT_EQ(flush(*object), BlockErrc::failed);
+  auto stopped = machine_->registry().stop();
+  ASSERT_FALSE(stopped);  // the catalog cannot be told
+  EXPECT_THAT(stopped.error().message, Not(HasSubstr("failed state")));
 }
 
 TEST_F(FailureMemoryTest, ItIsRecordedInTheBackgroundOnceThatIsPossible) {
@@ -174,6 +203,7 @@ TEST_F(FailureMemoryTest, AFailureBesideADeletionLeavesNothing) {
     std::thread failing([lun] { lun->fail(); });
     ASSERT_TRUE(machine_->registry().remove("db"));
     failing.join();
+    lun->fail();  // whoever holds it still can
     object.reset();
     lun.reset();
     restart();
@@ -206,15 +236,23 @@ TEST_F(FailureMemoryTest, AFailureBesideAnAcceptanceIsKeptOrAccepted) {
 // SIGKILL finds must not contradict what was served.
 class DoubtfulChangeTest : public FailureMemoryTest {
  protected:
+  static std::set<std::string> names_in(SimStore& disk) {
+    std::set<std::string> names;
+    const auto entries = disk.list();
+    if (!entries) return names;
+    for (const auto& entry : *entries) names.insert(entry.name);
+    return names;
+  }
   /// What SIGKILL leaves: all that was written.
-  static std::unique_ptr<SimStore> page_cache(SimStore& disk) {
+  static std::unique_ptr<SimStore> page_cache(const SimStore& disk, std::set<std::string> names) {
+    names.insert({"db.img", "new.img"});
     SimStore copy;
-    const auto names = disk.list().value();
-    for (const auto& entry : names) {
-      const auto bytes = disk.content(entry.name);
+    for (const auto& name : names) {
+      const auto bytes = disk.content(name);
+      if (bytes.empty()) continue;
       auto file = copy.create_unnamed().value();
       EXPECT_TRUE(file_store::write_at(*file, 0, bytes));
-      EXPECT_TRUE(copy.publish(*file, entry.name));
+      EXPECT_TRUE(copy.publish(*file, name));
     }
     return copy.settled();
   }
@@ -239,7 +277,7 @@ class DoubtfulChangeTest : public FailureMemoryTest {
         if (served) {
           EXPECT_EQ(write(*found->object, capacity - 512, filled(512, 7)), Error());
         }
-        auto left = page_cache(disk);
+        auto left = page_cache(disk, names_in(disk));
         disk.clear_faults();
         Machine again(*left);
         ASSERT_FALSE(again.failure()) << again.failure()->message;
@@ -253,7 +291,41 @@ class DoubtfulChangeTest : public FailureMemoryTest {
         EXPECT_EQ(data, filled(512, 7));
       }
   }
+
+  /// Does `change` while the disk dies at each of its operations in turn. What
+  /// goes on to be served must be what every start may find.
+  template <class Change>
+  void check_dying(Change change) {
+    for (std::uint64_t after = 0; after < 40; ++after) {
+      SCOPED_TRACE(after);
+      SimStore disk;
+      Machine machine(disk, nullptr, adjust_);
+      machine.make("db", 64 * 1024);
+      const auto names = names_in(disk);
+      disk.cut_at(disk.operations() + after);
+      change(machine.registry());
+      auto found = machine.registry().find("db");
+      if (!found) found = machine.registry().find("new");
+      if (!found || !found->object || found->state != LunState::online) continue;
+      for (std::uint64_t seed = 0; seed <= 8; ++seed) {
+        auto left = seed == 0 ? page_cache(disk, names) : disk.power_cut(seed);
+        Machine again(*left);
+        ASSERT_FALSE(again.failure()) << again.failure()->message;
+        auto next = again.registry().find(found->record.name);
+        ASSERT_TRUE(next) << seed;
+        ASSERT_TRUE(next->object) << seed << ": " << next->reason;
+        EXPECT_EQ(next->record.capacity, found->record.capacity) << seed;
+      }
+    }
+  }
 };
+
+TEST_F(DoubtfulChangeTest, DeletionOnADyingDisk) {
+  check_dying([](auto& registry) { (void)registry.remove("db"); });
+}
+TEST_F(DoubtfulChangeTest, ShrinkOnADyingDisk) {
+  check_dying([](auto& registry) { (void)registry.resize("db", 4096, true); });
+}
 
 TEST_F(DoubtfulChangeTest, Deletion) {
   check([](auto& registry) { (void)registry.remove("db"); });
