@@ -52,6 +52,18 @@ void Service::call(const nbs::wire::Opcode& opcode, const nbs::control::Caller& 
   });
 }
 
+void Service::refused(const nbs::wire::Opcode& opcode, const nbs::control::Caller& caller,
+                      std::string request) {
+  auto unheard = refusals_.take(caller.name, Refusals::Clock::now());
+  if (!unheard) return;
+  auto text = fmt::format("{}: not permitted to {}{}", opcode.name, to_string(caller.role),
+                          *unheard == 0 ? "" : fmt::format("; {} more before", *unheard));
+  log::warning("control: {}: {}", caller.name, text);
+  run([this, &opcode, actor = caller.name, request = std::move(request), text = std::move(text)] {
+    record("audit", audit_subject(opcode, request).object, actor, text);
+  });
+}
+
 Outcome<std::string> Service::perform(const nbs::wire::Opcode& opcode, const Call& call,
                                       const std::string& request) {
   auto function = find_verb(opcode.number);

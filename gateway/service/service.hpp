@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "gateway/service/parts.hpp"
+#include "gateway/service/refusals.hpp"
 #include "nbs/control/control_service.hpp"
 
 namespace caisson::service {
@@ -22,6 +23,10 @@ class Service final : public nbs::control::ControlService {
   void call(const nbs::wire::Opcode& opcode, const nbs::control::Caller& caller,
             std::string request, nbs::control::Progress progress,
             std::function<void(nbs::control::ControlReply)> done) override;
+
+  /// Logged and audited, a flood of one caller only as Refusals has it.
+  void refused(const nbs::wire::Opcode& opcode, const nbs::control::Caller& caller,
+               std::string request) override;
 
   /// Runs blocking work of the gateway itself (an event to record, the daily
   /// copy) on the same threads.
@@ -42,6 +47,7 @@ class Service final : public nbs::control::ControlService {
 
   Parts parts_;
   std::unique_ptr<Threads> threads_;
+  Refusals refusals_;
 };
 
 }  // namespace caisson::service

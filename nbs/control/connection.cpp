@@ -120,8 +120,7 @@ asio::awaitable<bool> Connection::answer(wire::Frame request) {
                                                      static_cast<unsigned>(header.opcode)),
                                          "use a client that is not newer than the gateway"));
   } else if (!opcode->roles.contains(caller_.role)) {
-    log::warning("control: {} ({}) may not {}", caller_.name, to_string(caller_.role),
-                 opcode->name);
+    service_.refused(*opcode, caller_, std::move(request.body));
     open = co_await fail(header, failure(Errc::permission_denied,
                                          fmt::format("{} is not permitted to {} ({})", opcode->name,
                                                      caller_.name, to_string(caller_.role)),

@@ -54,6 +54,11 @@ class ControlService {
   /// Role::host check opcode.right against the caller's grant on the object.
   virtual void call(const wire::Opcode& opcode, const Caller& caller, std::string request,
                     Progress progress, std::function<void(ControlReply)> done) = 0;
+
+  /// The caller's role does not permit this row and the caller has been told so;
+  /// for logs and audits. On the control thread, must not block. Nothing keeps a
+  /// peer from bringing this about as fast as it can send.
+  virtual void refused(const wire::Opcode& opcode, const Caller& caller, std::string request) = 0;
 };
 
 }  // namespace caisson::nbs::control

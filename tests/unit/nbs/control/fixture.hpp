@@ -20,6 +20,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "nbs/control/control_server.hpp"
 #include "nbs/wire/control.pb.h"
@@ -59,6 +60,15 @@ class FakeService final : public ControlService {
     done(script ? script(opcode, request, progress) : ControlReply::success(std::move(answer)));
   }
 
+  void refused(const wire::Opcode& opcode, const Caller& caller, std::string request) override {
+    std::lock_guard lock(mutex_);
+    refusals_.push_back({&opcode, caller, std::move(request), {}, {}});
+  }
+  std::vector<SeenCall> refusals() {
+    std::lock_guard lock(mutex_);
+    return refusals_;
+  }
+
   void hold() { hold_ = true; }
   using Script = std::function<ControlReply(const wire::Opcode&, const std::string&, Progress&)>;
   void answer_by(Script script) {
@@ -95,6 +105,7 @@ class FakeService final : public ControlService {
   std::mutex mutex_;
   std::condition_variable arrived_;
   std::deque<SeenCall> held_;
+  std::vector<SeenCall> refusals_;
   std::atomic<bool> hold_{false};
   std::string answer_;
   std::string last_request_;

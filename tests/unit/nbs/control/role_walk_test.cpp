@@ -39,7 +39,7 @@ TEST_P(RoleWalk, EveryVerbIsPermittedOrRefusedAsTheTableSays) {
   serve();
   auto client = greeted();
   std::uint64_t id = 1;
-  std::size_t reached = 0;
+  std::size_t reached = 0, refused = 0;
   for (const auto& row : wire::opcodes()) {
     if (row.name == "hello") continue;
     wire::Header header;
@@ -54,6 +54,12 @@ TEST_P(RoleWalk, EveryVerbIsPermittedOrRefusedAsTheTableSays) {
         << row.name;
     if (expected && row.name != "keepalive") ++reached;
     EXPECT_EQ(service_.count(), reached) << row.name;
+    if (!expected) {
+      ++refused;
+      ASSERT_EQ(service_.refusals().size(), refused) << row.name << " was refused without a trace";
+      EXPECT_EQ(service_.refusals().back().opcode, &row);
+      EXPECT_EQ(service_.refusals().back().caller.role, GetParam());
+    }
     if (reached != 0) {
       EXPECT_EQ(service_.last_caller().role, GetParam());
     }
