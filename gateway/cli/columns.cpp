@@ -71,6 +71,8 @@ constexpr Column kAccess[] = {
     {"allow", "Allows"},
     {"auth", "Auth"},
     {"proposed", "Proposed", Format::yes_no},
+    {"redirect_to", "Redirected to"},
+    {"redirect_permanent", "For good", Format::yes_no},
     {"target_name", "Target", Format::text, kBrief},
 };
 constexpr Column kHost[] = {

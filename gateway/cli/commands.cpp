@@ -117,6 +117,13 @@ constexpr Argument kLunAndHost[] = {
     {"LUN", "lun", Kind::text, "the LUN", true},
     {"HOST", "host", Kind::text, "the host", true},
 };
+constexpr Argument kAccessRedirect[] = {
+    {"LUN", "lun", Kind::text, "the LUN", true},
+    {"HOST", "host", Kind::text, "the host", true},
+    {"--to", "to", Kind::text, "ADDR:PORT that its logins are sent to"},
+    {"--permanent", "permanent", Kind::flag, "initiators need not come back here"},
+    {"--remove", "remove", Kind::flag, "logins stay here again"},
+};
 constexpr Argument kFilters[] = {
     {"--lun", "lun", Kind::text, "only those of this LUN"},
     {"--host", "host", Kind::text, "only those of this host"},
@@ -164,6 +171,7 @@ constexpr Command kCommands[] = {
     {"access", "grant", "let a host use a LUN", Op::access_grant, kAccessGrant, "access of host '{host}' to LUN '{lun}'", "granted"},
     {"access", "list", "show who may use what", Op::access_list, kFilters},
     {"access", "revoke", "end a host's access to a LUN", Op::access_revoke, kLunAndHost, "access of host '{host}' to LUN '{lun}'", "revoked"},
+    {"access", "redirect", "send a host's logins to another portal or gateway", Op::access_redirect, kAccessRedirect, "redirect of host '{host}' for LUN '{lun}'", "changed"},
 
     {"session", "list", "show who is logged in", Op::session_list, kFilters},
     {"session", "drop", "end a session", Op::session_drop, kSessionDrop, "session '{id}'", "dropped"},

@@ -45,6 +45,19 @@ Outcome<> check_store(const Config& config, const StoreConfig& store) {
   return {};
 }
 
+/// A target that no portal leads to would be out of reach without a word.
+Outcome<> check_groups(const Config& config) {
+  for (const auto& [target, tags] : config.target_groups)
+    for (auto tag : tags)
+      if (std::ranges::find(config.iscsi_listen, tag, &IscsiPortal::group) ==
+          config.iscsi_listen.end())
+        return bad(fmt::format("target {} is to be reached through portal group {}, in which "
+                               "there is no portal",
+                               target, tag),
+                   fmt::format("Add a portal ADDR:PORT,{} to iscsi.listen.", tag));
+  return {};
+}
+
 }  // namespace
 
 std::string node_name_from(std::string_view host_name) {
@@ -68,6 +81,7 @@ Outcome<> check(Config& config) {
     return bad(fmt::format("the path of the control socket {} is longer than {} bytes",
                            config.control_socket, kLongest),
                "Name a shorter one with --control-socket or control_socket.");
+  if (auto grouped = check_groups(config); !grouped) return grouped;
   std::ranges::sort(config.stores, {}, &StoreConfig::name);
   for (const auto& store : config.stores)
     if (auto checked = check_store(config, store); !checked) return checked.error();

@@ -5,11 +5,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "gateway/config/address.hpp"
+#include "storage_object/base/address.hpp"
 #include "storage_object/base/log.hpp"
 #include "storage_object/base/result.hpp"
 
@@ -22,10 +23,17 @@ enum class Engine : std::uint8_t {
   threads,
 };
 
+/// Where to listen for iSCSI, and in which portal group.
+struct IscsiPortal {
+  Address address;
+  std::uint16_t group = 1;  ///< target portal group tag, never 0
+  bool operator==(const IscsiPortal&) const = default;
+};
+
 struct StoreConfig {
   std::string name;
   std::string directory;        ///< absolute
-  bool import_allowed = false;  ///< raw images below it may be imported in place
+  bool import_allowed = false;  ///< `lun import` may read raw images below it
   bool operator==(const StoreConfig&) const = default;
 };
 
@@ -44,10 +52,12 @@ struct Config {
   log::Level log_level = log::Level::info;
   unsigned daily_copies = 7;  ///< of the catalog; 0: none are made
 
-  std::vector<Address> iscsi_listen = {{"0.0.0.0", 3260}, {"::", 3260}};
+  std::vector<IscsiPortal> iscsi_listen = {{{"0.0.0.0", 3260}}, {{"::", 3260}}};
   /// The addresses are the defaults: one whose family the machine lacks is
   /// skipped. An address somebody wrote must work or the start fails.
   bool iscsi_listen_is_default = true;
+  /// Targets reached through these portal groups only, by name; ascending tags.
+  std::map<std::string, std::vector<std::uint16_t>> target_groups;
   std::chrono::milliseconds login_timeout{15000};
   std::chrono::milliseconds nop_interval{15000};
   std::chrono::milliseconds nop_timeout{15000};

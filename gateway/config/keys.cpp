@@ -7,8 +7,10 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "storage_object/base/errc.hpp"
+#include "storage_object/base/iscsi_name.hpp"
 #include "storage_object/base/names.hpp"
 
 namespace caisson::config {
@@ -133,15 +135,54 @@ Outcome<> set_choice(Config& config, const std::string& text) {
   return bad(fmt::format("\"{}\" is none of {}", text, words));
 }
 
+Outcome<std::uint16_t> parse_group(const std::string& text) {
+  std::uint16_t tag = 0;
+  if (parse_whole(text, tag) && tag != 0) return tag;
+  return bad(fmt::format("\"{}\" is not a portal group tag from 1 to 65535", text));
+}
+
+/// ADDR:PORT[,TAG], as SendTargets tells it to initiators.
 Outcome<> add_iscsi(Config& config, const std::string& text) {
-  auto address = parse_address(text);
+  const auto comma = text.find(',');
+  auto address = parse_address(text.substr(0, comma));
   if (!address) return address.error();
-  if (address->port != 0 &&
-      std::ranges::find(config.iscsi_listen, *address) != config.iscsi_listen.end())
-    return bad(fmt::format("{} is there twice", address->to_string()));
-  config.iscsi_listen.push_back(*address);
+  IscsiPortal portal{std::move(*address)};
+  if (comma != std::string::npos) {
+    auto group = parse_group(text.substr(comma + 1));
+    if (!group) return group.error();
+    portal.group = *group;
+  }
+  if (portal.address.port != 0 &&
+      std::ranges::find(config.iscsi_listen, portal.address, &IscsiPortal::address) !=
+          config.iscsi_listen.end())
+    return bad(fmt::format("{} is there twice", portal.address.to_string()));
+  config.iscsi_listen.push_back(std::move(portal));
   return {};
 }
+
+/// TARGET=TAG[,TAG...]
+Outcome<> add_target_groups(Config& config, const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos)
+    return bad(fmt::format("\"{}\" is not TARGET=TAG[,TAG...]", text),
+               "For example iqn.2026-11.io.caisson:node:disk=1,2.");
+  auto target = checked_iscsi_name(text.substr(0, equals));
+  if (!target) return target.error();
+  std::set<std::uint16_t> tags;
+  for (auto rest = text.substr(equals + 1);;) {
+    const auto comma = rest.find(',');
+    auto tag = parse_group(rest.substr(0, comma));
+    if (!tag) return tag.error();
+    tags.insert(*tag);
+    if (comma == std::string::npos) break;
+    rest.erase(0, comma + 1);
+  }
+  if (!config.target_groups.try_emplace(*target, tags.begin(), tags.end()).second)
+    return bad(fmt::format("{} is there twice", *target));
+  return {};
+}
+
+void clear_target_groups(Config& config) { config.target_groups.clear(); }
 
 void clear_iscsi(Config& config) {
   config.iscsi_listen.clear();
@@ -185,8 +226,12 @@ constexpr Key kKeys[] = {
     {"daily_copies", Kind::number, "7", "--daily-copies", "N", false,
      "Daily copies of the catalog that are kept; 0 makes none.",
      set_number<&C::daily_copies, 0, 3650>, nullptr},
-    {"iscsi.listen", Kind::texts, "0.0.0.0:3260 [::]:3260", "--iscsi", "ADDR:PORT", true,
-     "An address for iSCSI; port 0 is any free one.", add_iscsi, clear_iscsi},
+    {"iscsi.listen", Kind::texts, "0.0.0.0:3260 [::]:3260", "--iscsi", "ADDR:PORT[,TAG]", true,
+     "An address for iSCSI and its portal group (1); port 0 is any free one.", add_iscsi,
+     clear_iscsi},
+    {"iscsi.target_groups", Kind::texts, "", "--target-groups", "TARGET=TAG[,TAG...]", false,
+     "A target that is reached through these portal groups only.", add_target_groups,
+     clear_target_groups},
     {"iscsi.login_timeout", Kind::seconds, "15", "--login-timeout", "SECONDS", false,
      "A connection that has not logged in after so long is closed.",
      set_seconds<&C::login_timeout, 15>, nullptr},
@@ -224,7 +269,7 @@ Outcome<> set_import_allowed(StoreConfig& store, const std::string& text) {
 
 constexpr StoreKey kStoreKeys[] = {
     {"directory", Kind::text, "The directory that holds the store's containers.", set_directory},
-    {"import_allowed", Kind::boolean, "Whether raw images below it may be imported in place.",
+    {"import_allowed", Kind::boolean, "Whether lun import may read raw images below it.",
      set_import_allowed},
 };
 

@@ -132,9 +132,9 @@ void Application::add_configured_stores() {
 
 Outcome<> Application::start_iscsi() {
   iscsi::ServerOptions options;
-  for (const auto& address :
-       usable_addresses(config_.iscsi_listen, config_.iscsi_listen_is_default))
-    options.portals.push_back({address.host, address.port});
+  for (const auto& portal : usable_portals(config_.iscsi_listen, config_.iscsi_listen_is_default))
+    options.portals.push_back({portal.address.host, portal.address.port, portal.group});
+  options.target_groups.insert(config_.target_groups.begin(), config_.target_groups.end());
   for (const auto& thread : io_threads_) options.threads.push_back(thread.get());
   options.directory = directory_.get();
   options.sessions = &sessions_;

@@ -7,7 +7,7 @@
 namespace caisson::daemon {
 namespace {
 
-bool family_exists(const config::Address& address) {
+bool family_exists(const Address& address) {
   bool six = address.host.find(':') != std::string::npos;
   auto descriptor = ::socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return false;
@@ -17,10 +17,11 @@ bool family_exists(const config::Address& address) {
 
 }  // namespace
 
-std::vector<config::Address> usable_addresses(const std::vector<config::Address>& addresses,
-                                              bool defaults) {
-  auto usable = addresses;
-  if (defaults) std::erase_if(usable, [](const auto& address) { return !family_exists(address); });
+std::vector<config::IscsiPortal> usable_portals(const std::vector<config::IscsiPortal>& portals,
+                                                bool defaults) {
+  auto usable = portals;
+  if (defaults)
+    std::erase_if(usable, [](const auto& portal) { return !family_exists(portal.address); });
   return usable;
 }
 

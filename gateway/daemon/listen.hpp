@@ -4,13 +4,13 @@
 
 #include <vector>
 
-#include "gateway/config/address.hpp"
+#include "gateway/config/config.hpp"
 
 namespace caisson::daemon {
 
 /// All of them when somebody wrote them down. Of the defaults only those whose
 /// family the machine has.
-std::vector<config::Address> usable_addresses(const std::vector<config::Address>& addresses,
-                                              bool defaults);
+std::vector<config::IscsiPortal> usable_portals(const std::vector<config::IscsiPortal>& portals,
+                                                bool defaults);
 
 }  // namespace caisson::daemon

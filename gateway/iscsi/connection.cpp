@@ -41,7 +41,7 @@ std::span<std::byte> scratch() {
 }  // namespace
 
 Connection::Connection(std::shared_ptr<ServerState> state, IoThread& thread, Socket socket,
-                       std::string address, std::string peer)
+                       std::uint16_t portal_group, std::string address, std::string peer)
     : state_(std::move(state)),
       thread_(thread),
       socket_(std::move(socket)),
@@ -54,7 +54,10 @@ Connection::Connection(std::shared_ptr<ServerState> state, IoThread& thread, Soc
   const auto& options = state_->options;
   login_ = std::make_unique<Login>(LoginContext{.directory = *options.directory,
                                                 .offer = options.offer,
-                                                .portal_group = options.portal_group,
+                                                .portal_group = portal_group,
+                                                .local = local().to_string(),
+                                                .groups = &state_->groups,
+                                                .stopping = &state_->stopping,
                                                 .max_text = options.limits.login_text});
   parser_.configure({.max_data = kLoginSegment});
 }
@@ -320,8 +323,8 @@ void Connection::drop(std::string reason) {
 
 void Connection::request_logout(std::chrono::milliseconds within) {
   thread_.post([self = shared_from_this(), within] {
-    if (!self->session_) return self->end("the gateway stops");
-    if (!self->ending()) self->session_->announce(AsyncEvent::request_logout, within);
+    if (self->session_ && !self->ending())
+      self->session_->announce(AsyncEvent::request_logout, within);
   });
 }
 

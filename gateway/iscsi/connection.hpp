@@ -36,16 +36,17 @@ class Connection final : public std::enable_shared_from_this<Connection>,
  public:
   using Socket = boost::asio::ip::tcp::socket;
 
-  /// The socket is bound to `thread`'s context. `peer` is "ADDR:PORT".
+  /// The socket is bound to `thread`'s context. `portal_group` is that of the
+  /// portal it came in by, `peer` is "ADDR:PORT".
   Connection(std::shared_ptr<ServerState> state, IoThread& thread, Socket socket,
-             std::string address, std::string peer);
+             std::uint16_t portal_group, std::string address, std::string peer);
 
   /// Runs until the connection has ended. On the connection's thread.
   boost::asio::awaitable<void> serve();
 
   /// Ends it at once. From any thread.
   void drop(std::string reason);
-  /// Asks the initiator to log out, or ends an unfinished login. From any thread.
+  /// Asks the initiator to log out; an unfinished login goes on. From any thread.
   void request_logout(std::chrono::milliseconds within);
 
   /// The session that this login replaces is gone. From any thread.

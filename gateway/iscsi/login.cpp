@@ -6,12 +6,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "storage_object/base/iscsi_name.hpp"
+
 namespace caisson::iscsi {
 namespace {
 
 constexpr std::byte kCurrentStageMask{0x0c};
 constexpr std::byte kNextStageMask{0x03};
-constexpr std::size_t kMaxIscsiName = 223;  // RFC 7143 4.2.7.2
 
 Stage current_stage(const LoginRequestBhs& request) noexcept {
   return static_cast<Stage>(std::to_integer<unsigned>(request.flags & kCurrentStageMask) >> 2);
@@ -26,7 +27,8 @@ bool continues(const LoginRequestBhs& request) noexcept {
   return (request.flags & kContinueBit) != std::byte{0};
 }
 
-bool valid_iscsi_name(std::string_view name) noexcept {
+/// Of a target: whatever has not the form of a name is just not found.
+bool printable_name(std::string_view name) noexcept {
   return !name.empty() && name.size() <= kMaxIscsiName &&
          std::ranges::all_of(name, [](unsigned char c) { return c > 0x20 && c != 0x7f; });
 }
@@ -39,6 +41,8 @@ std::optional<std::string_view> value_of(const std::vector<TextPair>& pairs, std
 
 constexpr std::pair<LoginStatus, std::string_view> kStatusNames[] = {
     {LoginStatus::success, "success"},
+    {LoginStatus::moved_temporarily, "moved temporarily"},
+    {LoginStatus::moved_permanently, "moved permanently"},
     {LoginStatus::initiator_error, "initiator error"},
     {LoginStatus::authentication_failure, "authentication failure"},
     {LoginStatus::authorization_failure, "authorization failure"},
@@ -87,7 +91,7 @@ Login::Answer Login::refuse(LoginStatus status, std::string reason) const {
 
 Login::Answer Login::take(const LoginRequestBhs& request, std::string_view text) {
   if (requests_ == 0) first_ = request;
-  if (auto no = check_frame(request)) return refuse(no->status, std::move(no->reason));
+  if (auto no = check_frame(request)) return refuse(std::move(*no));
   auto answer = respond(request);
   if (pending_.size() + text.size() > context_.max_text)
     return refuse(LoginStatus::initiator_error, "the login text is too long");
@@ -96,9 +100,31 @@ Login::Answer Login::take(const LoginRequestBhs& request, std::string_view text)
   auto whole = std::exchange(pending_, {});
   auto pairs = parse_text(whole);
   if (!pairs) return refuse(LoginStatus::initiator_error, pairs.error().message);
-  if (auto no = take_text(*pairs, answer.text)) return refuse(no->status, std::move(no->reason));
-  if (auto no = advance(request, answer)) return refuse(no->status, std::move(no->reason));
+  if (auto no = check_once(*pairs)) return refuse(std::move(*no));
+  if (auto no = take_text(*pairs, answer.text)) return refuse(std::move(*no));
+  if (auto no = advance(request, answer)) return refuse(std::move(*no));
   return answer;
+}
+
+Login::Answer Login::refuse(Refusal refusal) const {
+  auto answer = refuse(refusal.status, std::move(refusal.reason));
+  answer.text = std::move(refusal.text);
+  return answer;
+}
+
+/// A key is given once in a negotiation (RFC 7143 6.2): which of two values would
+/// count is a question that is better not answered. Names may be told once more in
+/// a later request, as libiscsi does; take_text() sees to it that they stay.
+Login::Step Login::check_once(const std::vector<TextPair>& pairs) {
+  for (auto pair = pairs.begin(); pair != pairs.end(); ++pair) {
+    const auto* spec = find_key(pair->key);
+    auto index = spec == nullptr ? 0 : static_cast<std::size_t>(spec - key_table().data());
+    auto same_key = [&](const TextPair& other) { return other.key == pair->key; };
+    if (std::find_if(pairs.begin(), pair, same_key) != pair || (spec != nullptr && seen_[index]))
+      return Refusal{LoginStatus::initiator_error, fmt::format("{} was given twice", pair->key)};
+    if (spec != nullptr && spec->kind != KeyKind::identity) seen_.set(index);
+  }
+  return {};
 }
 
 Login::Step Login::check_frame(const LoginRequestBhs& request) {
@@ -139,8 +165,9 @@ Login::Step Login::take_text(const std::vector<TextPair>& pairs, std::string& an
   for (const auto& pair : pairs) {
     const auto* spec = find_key(pair.key);
     if (spec == nullptr || spec->kind != KeyKind::identity) continue;
-    if (!first || pair.key == "SendTargets")
+    if (pair.key == "SendTargets" || (!first && !same_identity(pair)))
       return Refusal{LoginStatus::initiator_error, fmt::format("{} out of place", pair.key)};
+    if (!first) continue;
     if (auto no = take_identity(pair)) return no;
   }
   if (first) {
@@ -163,18 +190,30 @@ Login::Step Login::take_text(const std::vector<TextPair>& pairs, std::string& an
 
 Login::Step Login::take_identity(const TextPair& pair) {
   if (pair.key == "SessionType") {
-    if (discovery_ || (pair.value != "Discovery" && pair.value != "Normal"))
-      return Refusal{LoginStatus::session_type_unsupported, "an unknown or repeated SessionType"};
+    if (pair.value != "Discovery" && pair.value != "Normal")
+      return Refusal{LoginStatus::session_type_unsupported, "an unknown SessionType"};
     discovery_ = pair.value == "Discovery";
     return {};
   }
   if (pair.key == "InitiatorAlias") return {};
-  auto& name = pair.key == "InitiatorName" ? result_.initiator_name : result_.target_name;
-  if (!name.empty() || !valid_iscsi_name(pair.value))
-    return Refusal{LoginStatus::initiator_error,
-                   fmt::format("a malformed or repeated {}", pair.key)};
-  name = lower_name(pair.value);
+  if (pair.key == "TargetName") {
+    if (!printable_name(pair.value))
+      return Refusal{LoginStatus::initiator_error, "a malformed TargetName"};
+    result_.target_name = lower_name(pair.value);
+    return {};
+  }
+  auto name = checked_iscsi_name(pair.value);
+  if (!name) return Refusal{LoginStatus::initiator_error, "InitiatorName: " + name.error().message};
+  result_.initiator_name = std::move(*name);
   return {};
+}
+
+/// What a later request says of names is what the first one said.
+bool Login::same_identity(const TextPair& pair) const {
+  if (pair.key == "SessionType") return (pair.value == "Discovery") == result_.discovery;
+  if (pair.key == "InitiatorName") return lower_name(pair.value) == result_.initiator_name;
+  if (pair.key == "TargetName") return lower_name(pair.value) == result_.target_name;
+  return pair.key == "InitiatorAlias";
 }
 
 Login::Step Login::resolve_identity() {
@@ -197,17 +236,34 @@ Login::Step Login::resolve_identity() {
 }
 
 Login::Step Login::admit() {
-  if (result_.discovery) return {};
-  auto admission = context_.directory.admit(host_.id, result_.target_name);
-  switch (admission.verdict) {
-    case scsi::Verdict::granted: result_.units = std::move(admission.units); return {};
-    case scsi::Verdict::unavailable:
-      return Refusal{LoginStatus::service_unavailable,
-                     fmt::format("target {} is not served now", result_.target_name)};
-    case scsi::Verdict::not_found: break;
+  bool stopping = context_.stopping != nullptr && context_.stopping->load();
+  if (!result_.discovery) return admit_to_target(stopping);
+  if (stopping) return Refusal{LoginStatus::service_unavailable, "the gateway stops"};
+  return {};
+}
+
+Login::Step Login::admit_to_target(bool stopping) {
+  const auto& target = result_.target_name;
+  auto admission = context_.directory.admit(host_.id, target);
+  if (admission.verdict == scsi::Verdict::not_found)
+    return Refusal{LoginStatus::target_not_found,
+                   fmt::format("target {} is not granted to host {}", target, host_.name)};
+  if (context_.groups != nullptr && !context_.groups->reach(target, context_.portal_group))
+    return Refusal{LoginStatus::target_not_found,
+                   fmt::format("target {} is not reached through portal group {}", target,
+                               context_.portal_group)};
+  if (const auto& to = admission.redirect; to && to->address != context_.local) {
+    Refusal moved{to->permanent ? LoginStatus::moved_permanently : LoginStatus::moved_temporarily,
+                  fmt::format("target {} is at {} for host {}", target, to->address, host_.name)};
+    append_text(moved.text, "TargetAddress", to->address);
+    return moved;
   }
-  return Refusal{LoginStatus::target_not_found, fmt::format("target {} is not granted to host {}",
-                                                            result_.target_name, host_.name)};
+  if (stopping) return Refusal{LoginStatus::service_unavailable, "the gateway stops"};
+  if (admission.verdict == scsi::Verdict::unavailable)
+    return Refusal{LoginStatus::service_unavailable,
+                   fmt::format("target {} is not served now", target)};
+  result_.units = std::move(admission.units);
+  return {};
 }
 
 Login::Step Login::take_security(const std::vector<TextPair>& pairs, std::string& answer) {
@@ -274,6 +330,8 @@ Login::Step Login::advance(const LoginRequestBhs& request, Answer& answer) {
 }
 
 LoginResult Login::result() {
+  result_.demand = Demand(host_);
+  result_.portal_group = context_.portal_group;
   host_.chap_secret.clear();
   host_.mutual_secret.clear();
   result_.host = host_;

@@ -3,6 +3,8 @@
 // machine without socket or clock: a request goes in, the answer comes out.
 #pragma once
 
+#include <atomic>
+#include <bitset>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -10,8 +12,10 @@
 #include <vector>
 
 #include "gateway/iscsi/chap.hpp"
+#include "gateway/iscsi/demand.hpp"
 #include "gateway/iscsi/parameters.hpp"
 #include "gateway/iscsi/pdu.hpp"
+#include "gateway/iscsi/portal_groups.hpp"
 #include "gateway/iscsi/text.hpp"
 #include "gateway/scsi/directory.hpp"
 
@@ -20,6 +24,8 @@ namespace caisson::iscsi {
 /// Status-Class and Status-Detail (RFC 7143 11.13.5) as one number.
 enum class LoginStatus : std::uint16_t {
   success = 0x0000,
+  moved_temporarily = 0x0101,
+  moved_permanently = 0x0102,
   initiator_error = 0x0200,
   authentication_failure = 0x0201,
   authorization_failure = 0x0202,
@@ -42,9 +48,12 @@ std::string to_string(LoginStatus status);
 struct LoginContext {
   const scsi::TargetDirectory& directory;
   TargetOffer offer;
-  std::uint16_t portal_group = 1;
-  std::size_t max_text = 16384;   ///< bytes of one request over its continuations
-  std::size_t max_requests = 32;  ///< requests until a login must be done
+  std::uint16_t portal_group = 1;        ///< of the portal it came in by
+  std::string local;                     ///< that portal, "ADDR:PORT"; sends nobody on to itself
+  const PortalGroups* groups = nullptr;  ///< nullptr: every target is reached
+  const std::atomic<bool>* stopping = nullptr;  ///< the gateway stops: nobody gets in
+  std::size_t max_text = 16384;                 ///< bytes of one request over its continuations
+  std::size_t max_requests = 32;                ///< requests until a login must be done
 };
 
 /// What a finished login has established.
@@ -53,7 +62,9 @@ struct LoginResult {
   std::string initiator_name;
   std::string target_name;  ///< empty in discovery
   scsi::HostIdentity host;  ///< without its secrets
+  Demand demand;            ///< of the host when it was satisfied
   std::string_view auth;    ///< "none", "chap" or "mutual-chap": what took place
+  std::uint16_t portal_group = 1;
   std::vector<scsi::LunMapping> units;
   SessionParameters parameters;
   Isid isid{};
@@ -91,18 +102,23 @@ class Login {
   struct Refusal {
     LoginStatus status;
     std::string reason;
+    std::string text;  ///< keys that go with the status
   };
   using Step = std::optional<Refusal>;
 
+  Answer refuse(Refusal refusal) const;
   Step check_frame(const LoginRequestBhs& request);
   Step check_first(const LoginRequestBhs& request);
+  Step check_once(const std::vector<TextPair>& pairs);
   Step take_text(const std::vector<TextPair>& pairs, std::string& answer);
   Step take_identity(const TextPair& pair);
+  bool same_identity(const TextPair& pair) const;
   Step resolve_identity();
   Step take_security(const std::vector<TextPair>& pairs, std::string& answer);
   Step choose_method(std::string_view offered, std::string& answer);
   Step run_chap(const std::vector<TextPair>& pairs, std::string& answer);
   Step admit();
+  Step admit_to_target(bool stopping);
   Step advance(const LoginRequestBhs& request, Answer& answer);
   Answer respond(const LoginRequestBhs& request) const;
 
@@ -114,6 +130,7 @@ class Login {
   std::string pending_;      ///< text of a request that continues
   LoginRequestBhs first_{};  ///< what must stay the same through a login
   std::size_t requests_ = 0;
+  std::bitset<64> seen_;  ///< keys of the table that were given
   Stage stage_ = Stage::security;
   std::optional<bool> discovery_;  ///< SessionType, once told
   bool identified_ = false;        ///< the first complete request was taken

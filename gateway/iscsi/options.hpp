@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gateway/iscsi/parameters.hpp"
+#include "gateway/iscsi/portal_groups.hpp"
 
 namespace caisson {
 class IoThread;
@@ -25,6 +26,7 @@ namespace caisson::iscsi {
 struct Portal {
   std::string address;
   std::uint16_t port = 3260;
+  std::uint16_t group = 1;  ///< target portal group tag, never 0
 
   /// "ADDR:PORT", IPv6 in brackets.
   std::string to_string() const;
@@ -65,7 +67,7 @@ struct ServerOptions {
   std::vector<IoThread*> threads;  ///< outlive the server
   const scsi::TargetDirectory* directory = nullptr;
   scsi::SessionRegistry* sessions = nullptr;
-  std::uint16_t portal_group = 1;  ///< target portal group tag
+  TargetGroups target_groups;  ///< of targets not reached through every portal group
   TargetOffer offer;
   Timers timers;
   Limits limits;

@@ -57,7 +57,8 @@ class Server::Acceptors : public std::enable_shared_from_this<Server::Acceptors>
     if (!error) acceptor.bind(endpoint, error);
     if (!error) acceptor.listen(kBacklog, error);
     if (error) return refused(portal, error);
-    state_->bound.push_back({portal.address, acceptor.local_endpoint().port()});
+    listener->portal = {portal.address, acceptor.local_endpoint().port(), portal.group};
+    state_->bound.push_back(listener->portal);
     listeners_.push_back(std::move(listener));
     return {};
   }
@@ -88,6 +89,7 @@ class Server::Acceptors : public std::enable_shared_from_this<Server::Acceptors>
     explicit Listener(asio::io_context& context) : acceptor(context), retry(context) {}
     tcp::acceptor acceptor;
     asio::steady_timer retry;
+    Portal portal;  // as it is bound
   };
 
   IoThread& first_thread() const { return *state_->options.threads.front(); }
@@ -100,14 +102,14 @@ class Server::Acceptors : public std::enable_shared_from_this<Server::Acceptors>
 
   void accept(const std::shared_ptr<Listener>& listener) {
     auto& thread = *state_->options.threads[next_++ % state_->options.threads.size()];
-    listener->acceptor.async_accept(thread.context(),
-                                    [self = shared_from_this(), listener, &thread](
-                                        boost::system::error_code error, tcp::socket socket) {
-                                      if (!listener->acceptor.is_open()) return;
-                                      if (error) return self->accept_later(listener, error);
-                                      self->welcome(thread, std::move(socket));
-                                      self->accept(listener);
-                                    });
+    listener->acceptor.async_accept(
+        thread.context(), [self = shared_from_this(), listener, &thread](
+                              boost::system::error_code error, tcp::socket socket) {
+          if (!listener->acceptor.is_open()) return;
+          if (error) return self->accept_later(listener, error);
+          self->welcome(thread, std::move(socket), listener->portal.group);
+          self->accept(listener);
+        });
   }
 
   void accept_later(const std::shared_ptr<Listener>& listener,
@@ -119,7 +121,7 @@ class Server::Acceptors : public std::enable_shared_from_this<Server::Acceptors>
     });
   }
 
-  void welcome(IoThread& thread, tcp::socket socket) {
+  void welcome(IoThread& thread, tcp::socket socket, std::uint16_t portal_group) {
     boost::system::error_code error;
     auto remote = socket.remote_endpoint(error);
     if (error) return;  // it has gone already
@@ -127,8 +129,8 @@ class Server::Acceptors : public std::enable_shared_from_this<Server::Acceptors>
     socket.set_option(tcp::no_delay(true), error);
     auto address = remote.address().to_string();
     Portal peer{address, remote.port()};
-    auto connection =
-        std::make_shared<Connection>(state_, thread, std::move(socket), address, peer.to_string());
+    auto connection = std::make_shared<Connection>(state_, thread, std::move(socket), portal_group,
+                                                   address, peer.to_string());
     if (!state_->admit(connection, address)) {
       log::warning("connection from {} ended: too many connections", peer.to_string());
       return;
@@ -157,11 +159,12 @@ Outcome<std::vector<Portal>> Server::start() {
 
 void Server::stop() {
   if (!acceptors_) return;
+  auto drain = state_->options.timers.drain;
+  state_->stopping = true;
+  for (const auto& connection : state_->snapshot()) connection->request_logout(drain);
+  state_->wait_until_logged_out(drain);
   acceptors_->close();
   acceptors_.reset();
-  auto drain = state_->options.timers.drain;
-  for (const auto& connection : state_->snapshot()) connection->request_logout(drain);
-  if (state_->wait_until_empty(drain)) return;
   for (const auto& connection : state_->snapshot()) connection->drop("the gateway stops");
   if (!state_->wait_until_empty(kLastMoment))
     log::warning("{} iSCSI connections did not end", state_->connection_count());

@@ -26,8 +26,9 @@ class Server {
   /// of the options; or a Failure that names the portal, and nothing listens.
   Outcome<std::vector<Portal>> start();
 
-  /// Stops accepting, asks every initiator to log out, waits up to
-  /// Timers::drain, then closes what is left. Blocks; on a control thread only.
+  /// Asks every initiator to log out and waits for that up to Timers::drain;
+  /// who logs in meanwhile is told 0301 (service unavailable). Then stops
+  /// accepting and closes what is left. Blocks; on a control thread only.
   void stop();
 
   /// Connections open now, unfinished logins included.

@@ -34,6 +34,12 @@ void LoginThrottle::forget_old(Clock::time_point now) {
   if (next_free_.size() >= kRememberedAddresses) next_free_.erase(next_free_.begin());
 }
 
+std::vector<std::uint16_t> ServerState::tags(const std::vector<Portal>& portals) {
+  std::vector<std::uint16_t> tags;
+  for (const auto& portal : portals) tags.push_back(portal.group);
+  return tags;
+}
+
 bool ServerState::admit(const std::shared_ptr<Connection>& connection, const std::string& address) {
   std::shared_ptr<Connection> victim;
   {
@@ -130,6 +136,13 @@ std::vector<std::shared_ptr<Connection>> ServerState::snapshot() {
 std::size_t ServerState::connection_count() {
   std::lock_guard lock(mutex_);
   return connections_.size();
+}
+
+bool ServerState::wait_until_logged_out(std::chrono::milliseconds limit) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, limit, [this] {
+    return sessions_.empty() && connections_.size() <= half_logins_.size();
+  });
 }
 
 bool ServerState::wait_until_empty(std::chrono::milliseconds limit) {

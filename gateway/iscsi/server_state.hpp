@@ -23,11 +23,12 @@ namespace caisson::iscsi {
 class Connection;
 class Session;
 
-/// What makes a session the same (RFC 7143 4.4.3): initiator port and target.
+/// What makes a session the same (RFC 7143 4.4.3): initiator port and target port.
 struct SessionKey {
   std::string initiator;
   Isid isid{};
   std::string target;
+  std::uint16_t portal_group = 1;
   auto operator<=>(const SessionKey&) const = default;
 };
 
@@ -56,10 +57,13 @@ class LoginThrottle {
 struct ServerState {
   explicit ServerState(ServerOptions o)
       : options(std::move(o)),
+        groups(tags(options.portals), options.target_groups),
         throttle(options.limits.failed_login_burst, options.limits.failed_login_interval,
                  options.timers.login / 2) {}
 
   const ServerOptions options;
+  const PortalGroups groups;
+  std::atomic<bool> stopping = false;  ///< nobody gets in any more
   std::vector<Portal> bound;           ///< set before the first accept
   std::atomic<std::size_t> bytes = 0;  ///< command data, over all sessions
 
@@ -81,6 +85,8 @@ struct ServerState {
 
   std::vector<std::shared_ptr<Connection>> snapshot();
   std::size_t connection_count();
+  /// Waits until nobody is logged in or the time is up; true when nobody is.
+  bool wait_until_logged_out(std::chrono::milliseconds limit);
   /// Waits until no connection and no session is left or the time is up; true when none is.
   bool wait_until_empty(std::chrono::milliseconds limit);
 
@@ -90,6 +96,7 @@ struct ServerState {
     std::string address;
   };
 
+  static std::vector<std::uint16_t> tags(const std::vector<Portal>& portals);
   std::shared_ptr<Connection> choose_victim(const std::string& address);
 
   std::mutex mutex_;

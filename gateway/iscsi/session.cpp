@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/steady_timer.hpp>
 #include <cstring>
 #include <utility>
 
@@ -36,6 +37,12 @@ bool same_mapping(const scsi::LunMapping& a, const scsi::LunMapping& b) noexcept
 
 }  // namespace
 
+struct Session::Leaving {
+  Leaving(boost::asio::io_context& context, std::chrono::milliseconds within)
+      : timer(context, within) {}
+  boost::asio::steady_timer timer;
+};
+
 Session::Session(std::shared_ptr<ServerState> state, Connection& connection, LoginResult login,
                  std::uint16_t tsih)
     : state_(std::move(state)),
@@ -63,9 +70,10 @@ void Session::open() {
                .host_name = login_.host.name,
                .initiator_port = initiator_port(login_),
                .target_name = login_.target_name,
-               .relative_port = 1,
-               .portal_group = state_->options.portal_group,
-               .peer_address = connection_->peer()};
+               .relative_port = login_.portal_group,
+               .portal_group = login_.portal_group,
+               .peer_address = connection_->peer(),
+               .port_groups = state_->groups.of(login_.target_name)};
   units_ = login_.units;
   nexus_ = std::make_unique<scsi::Nexus>(identity_, std::move(login_.units));
   sessions.add(id_, shared_from_this());
@@ -206,6 +214,7 @@ void Session::connection_lost(const std::string& reason) {
     free(*arriving);
   self_ = shared_from_this();
   connection_ = nullptr;
+  leaving_.reset();
   functions_.clear();
   while (!waiting_.empty()) waiting_.pop();
   for (auto*& held : held_)
@@ -278,15 +287,25 @@ void Session::refresh() {
   thread_.post([self = shared_from_this()] { self->apply_grants(); });
 }
 
+/// Why the initiator could not log in as it did any more; nullopt: it could.
+std::optional<std::string> Session::lost_entitlement() const {
+  auto host = state_->options.directory->identify(login_.initiator_name);
+  if (!host || host->id != login_.host.id) return "the initiator belongs to that host no more";
+  if (!login_.demand.covers(Demand(*host)))
+    return fmt::format("host {} demands more than this login ({}) proved", host->name, login_.auth);
+  return std::nullopt;
+}
+
 void Session::apply_grants() {
   if (connection_ == nullptr || !nexus_) return;
-  const auto& directory = *state_->options.directory;
-  auto host = directory.identify(login_.initiator_name);
-  if (!host || host->id != login_.host.id)
-    return connection_->end("the initiator belongs to that host no more");
-  auto admission = directory.admit(login_.host.id, login_.target_name);
+  if (auto lost = lost_entitlement()) return connection_->drop(std::move(*lost));
+  auto admission = state_->options.directory->admit(login_.host.id, login_.target_name);
   if (admission.verdict != scsi::Verdict::granted || admission.units.empty())
-    return connection_->end("the host's grant was withdrawn, or the target is not served now");
+    return connection_->drop("the host's grant was withdrawn, or the target is not served now");
+  if (admission.redirect && admission.redirect->address != portal_)
+    leave_for(*admission.redirect);
+  else
+    leaving_.reset();
   if (std::ranges::equal(admission.units, units_, same_mapping)) return;
   units_ = admission.units;
   {
@@ -294,6 +313,22 @@ void Session::apply_grants() {
     luns_ = numbers_of(units_);
   }
   nexus_->remap(std::move(admission.units));
+}
+
+/// The initiator finishes what it has under way, logs out, and is sent on when
+/// it logs in again; if it does not, it is dropped.
+void Session::leave_for(const scsi::Redirect& redirect) {
+  if (leaving_) return;
+  auto within = state_->options.timers.drain;
+  log::info("session {}: {} is asked to log in at {}", id_, login_.initiator_name,
+            redirect.address);
+  announce(AsyncEvent::request_logout, within);
+  leaving_ = std::make_unique<Leaving>(thread_.context(), within);
+  leaving_->timer.async_wait([self = weak_from_this()](boost::system::error_code error) {
+    auto session = self.lock();
+    if (!error && session && session->leaving_)
+      session->drop("the target has moved, and the initiator did not log out");
+  });
 }
 
 }  // namespace caisson::iscsi

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,9 @@ class Session final : public scsi::SessionHandle, public std::enable_shared_from
           std::uint16_t tsih);
   ~Session() override;
 
-  SessionKey key() const { return {login_.initiator_name, login_.isid, login_.target_name}; }
+  SessionKey key() const {
+    return {login_.initiator_name, login_.isid, login_.target_name, login_.portal_group};
+  }
   std::uint16_t tsih() const noexcept { return tsih_; }
   bool discovery() const noexcept { return login_.discovery; }
   const SessionParameters& parameters() const noexcept { return login_.parameters; }
@@ -60,6 +63,7 @@ class Session final : public scsi::SessionHandle, public std::enable_shared_from
   void refresh() override;
 
  private:
+  struct Leaving;          // the time within which the initiator is to log out
   struct PendingFunction {  // task management that waits for commands to end
     TaskManagementBhs request{};
     std::vector<const Command*> awaited;
@@ -73,7 +77,9 @@ class Session final : public scsi::SessionHandle, public std::enable_shared_from
   void hold(const Bhs& bhs, std::span<const std::byte> data, Command* command);
   Command* take_held() noexcept;
   void deliver_held();
+  std::optional<std::string> lost_entitlement() const;
   void apply_grants();
+  void leave_for(const scsi::Redirect& redirect);
   void gone();
   void maybe_gone();
 
@@ -118,6 +124,7 @@ class Session final : public scsi::SessionHandle, public std::enable_shared_from
   void send_text(std::uint32_t tag);
   std::string answer_text(const std::vector<TextPair>& pairs);
   std::string list_targets(std::string_view which) const;
+  std::string list_addresses(std::string_view target, const Portal& local) const;
   void logout(const Bhs& bhs);
   void finish_logout();
   void reject(const Bhs& offender, RejectReason reason);
@@ -155,11 +162,12 @@ class Session final : public scsi::SessionHandle, public std::enable_shared_from
   Bhs logout_{};
   bool logging_out_ = false;
   bool waking_ = false;
-  bool complained_ = false;        ///< an unknown transfer tag was logged
-  std::uint64_t rejects_ = 0;      ///< of which the first was logged
-  std::string text_in_;            ///< a text request that continues
-  std::string text_out_;           ///< a text response that continues
-  std::shared_ptr<Session> self_;  ///< while ended and not gone
+  bool complained_ = false;           ///< an unknown transfer tag was logged
+  std::uint64_t rejects_ = 0;         ///< of which the first was logged
+  std::string text_in_;               ///< a text request that continues
+  std::string text_out_;              ///< a text response that continues
+  std::unique_ptr<Leaving> leaving_;  ///< it was asked to log in elsewhere
+  std::shared_ptr<Session> self_;     ///< while ended and not gone
 
   std::atomic<std::uint64_t> commands_ = 0, bytes_in_ = 0, bytes_out_ = 0;
   std::int64_t since_ = 0;

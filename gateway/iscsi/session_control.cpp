@@ -121,6 +121,10 @@ std::string Session::answer_text(const std::vector<TextPair>& pairs) {
   Negotiation negotiation(state_->options.offer, login_.discovery, login_.parameters);
   for (const auto& pair : pairs) {
     if (pair.key == "SendTargets") {
+      if (auto lost = lost_entitlement()) {
+        connection_->drop(std::move(*lost));
+        return {};
+      }
       answer += list_targets(pair.value);
       continue;
     }
@@ -142,17 +146,25 @@ std::string Session::list_targets(std::string_view which) const {
   for (const auto& name : state_->options.directory->targets(login_.host.id)) {
     bool asked = which == "All" ? login_.discovery : which.empty() ? name == own : name == wanted;
     if (!asked) continue;
+    auto addresses = list_addresses(name, local);
+    if (addresses.empty()) continue;  // without one it would mean: at this address
     append_text(text, "TargetName", name);
-    for (const auto& portal : state_->bound) {
-      bool any = any_address(portal.address);
-      bool reaches = !any || portal.port == local.port;
-      if (!reaches) continue;
-      if (any && (portal.address == "::") != (local.address.find(':') != std::string::npos))
-        continue;
-      Portal shown{any ? local.address : portal.address, portal.port};
-      append_text(text, "TargetAddress",
-                  fmt::format("{},{}", shown.to_string(), state_->options.portal_group));
-    }
+    text += addresses;
+  }
+  return text;
+}
+
+/// The portals of the target's groups. One that is bound to any address is told
+/// as the address the initiator used, if that is of its family.
+std::string Session::list_addresses(std::string_view target, const Portal& local) const {
+  std::string text;
+  bool six = local.address.find(':') != std::string::npos;
+  for (const auto& portal : state_->bound) {
+    if (!state_->groups.reach(target, portal.group)) continue;
+    bool any = any_address(portal.address);
+    if (any && (portal.address == "::") != six) continue;
+    Portal shown{any ? local.address : portal.address, portal.port};
+    append_text(text, "TargetAddress", fmt::format("{},{}", shown.to_string(), portal.group));
   }
   return text;
 }

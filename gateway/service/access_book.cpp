@@ -4,16 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "storage_object/base/chap_secret.hpp"
 #include "storage_object/base/errc.hpp"
+#include "storage_object/base/iscsi_name.hpp"
 #include "storage_object/base/names.hpp"
 
 namespace caisson::service {
 namespace {
-
-constexpr std::size_t kLongestInitiatorName = 223;
 
 Outcome<> check_secret(std::string_view host, std::string_view which, std::string_view secret) {
   if (valid_chap_secret(secret)) return {};
@@ -49,20 +47,6 @@ bool by_lun_and_host(const catalog::GrantRecord& a, const catalog::GrantRecord& 
 }
 
 }  // namespace
-
-Outcome<std::string> checked_initiator_name(std::string_view name) {
-  std::string lower(name);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == ':' ||
-           static_cast<unsigned char>(c) >= 0x80;
-  };
-  bool typed = lower.starts_with("iqn.") || lower.starts_with("eui.") || lower.starts_with("naa.");
-  if (typed && lower.size() <= kLongestInitiatorName && std::ranges::all_of(lower, allowed))
-    return lower;
-  return failure(Errc::invalid_argument, fmt::format("'{}' is not an iSCSI name", name),
-                 "it looks like iqn.1993-08.org.debian:01:abcdef; the initiator shows its own");
-}
 
 const catalog::HostRecord* AccessState::host(std::string_view name) const noexcept {
   auto at = std::ranges::find(hosts, name, &catalog::HostRecord::name);
@@ -140,12 +124,12 @@ Outcome<> AccessBook::check(const AccessState& state, const catalog::HostRecord&
 
 Outcome<> normalize_initiator_names(std::vector<std::string>& names) {
   for (auto& name : names) {
-    auto checked = checked_initiator_name(name);
+    auto checked = checked_iscsi_name(name);
     if (!checked) return checked.error();
     name = std::move(*checked);
   }
   std::ranges::sort(names);
-  names.erase(std::ranges::unique(names).begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   return {};
 }
 

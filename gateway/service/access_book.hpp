@@ -75,11 +75,8 @@ class AccessBook {
   std::shared_ptr<const AccessState> state_ = std::make_shared<AccessState>();
 };
 
-/// Lower-cased initiator name if it is an iqn., eui. or naa. name of at most
-/// 223 bytes (RFC 7143 4.2.7); Errc::invalid_argument otherwise.
-Outcome<std::string> checked_initiator_name(std::string_view name);
-
-/// Checks all of them, sorts them, and leaves each once.
+/// Brings all of them into normal form, sorts them, and leaves each once;
+/// Errc::invalid_argument as checked_iscsi_name().
 Outcome<> normalize_initiator_names(std::vector<std::string>& names);
 
 }  // namespace caisson::service

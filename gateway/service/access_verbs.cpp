@@ -5,6 +5,7 @@
 #include <array>
 
 #include "gateway/service/verbs.hpp"
+#include "storage_object/base/address.hpp"
 #include "storage_object/base/errc.hpp"
 
 namespace caisson::service {
@@ -68,6 +69,43 @@ Outcome<Place> find_place(Parts& parts, std::string_view lun, std::string_view h
   return Place{std::move(*found_lun), std::move(*found_host)};
 }
 
+/// Where a redirect leads, in canonical form; empty: it ends.
+Outcome<std::string> redirect_address(const wire::AccessRedirectRequest& request) {
+  if (request.remove() == !request.to().empty() || (request.remove() && request.permanent()))
+    return failure(Errc::invalid_argument, "a redirect leads somewhere, or is removed",
+                   "give --to ADDR:PORT, perhaps with --permanent, or --remove");
+  if (request.remove()) return std::string();
+  auto address = parse_address(request.to());
+  if (!address) return address.error();
+  if (address->port == 0 || address->host == "0.0.0.0" || address->host == "::")
+    return failure(Errc::invalid_argument,
+                   fmt::format("no initiator can log in at {}", address->to_string()),
+                   "name one address and port of the gateway that serves the LUN");
+  return address->to_string();
+}
+
+/// A login is to a target: all its LUNs go one way. Notes those that come along.
+Outcome<> check_one_way(Parts& parts, const object::LunView& lun, const catalog::GrantRecord& grant,
+                        wire::Change& change) {
+  auto state = parts.access.state();
+  for (const auto& other : parts.registry.find_by_target(lun.record.target_name)) {
+    const auto* theirs = state->grant(other.record.uuid, grant.host);
+    if (theirs == nullptr || other.record.uuid == lun.record.uuid) continue;
+    if (!theirs->redirect_to.empty() && !grant.redirect_to.empty() &&
+        (theirs->redirect_to != grant.redirect_to ||
+         theirs->redirect_permanent != grant.redirect_permanent))
+      return failure(Errc::in_use,
+                     fmt::format("LUN {} shares target {} and is redirected to {}",
+                                 other.record.name, lun.record.target_name, theirs->redirect_to),
+                     fmt::format("redirect both to one place, or end that one first: "
+                                 "caisson access redirect {} HOST --remove",
+                                 other.record.name));
+    change.add_notes(fmt::format("LUN {} shares target {}: logins to it go the same way",
+                                 other.record.name, lun.record.target_name));
+  }
+  return {};
+}
+
 /// Sessions see it now; the trailer's copy follows, and a failure there is only noted.
 void spread(Parts& parts, const Uuid& lun, wire::Change& change) {
   parts.sessions.refresh_all();
@@ -97,7 +135,11 @@ Outcome<wire::AccessReply> access_grant(Parts& parts, const Call&,
   if (auto ok = check_number(parts, place->lun, grant, place->host.name); !ok) return ok.error();
   auto state = parts.access.state();
   const auto* old = state->grant(grant.lun, grant.host);
-  if (old != nullptr) grant.config_id = old->config_id + 1;
+  if (old != nullptr) {
+    grant.config_id = old->config_id + 1;
+    grant.redirect_to = old->redirect_to;
+    grant.redirect_permanent = old->redirect_permanent;
+  }
   bool changed = old == nullptr || !same(*old, grant);
   wire::AccessReply reply;
   *reply.mutable_change() = change(request.dry_run(), changed);
@@ -147,6 +189,35 @@ Outcome<wire::RemoveReply> access_revoke(Parts& parts, const Call&,
     reply.mutable_change()->add_notes(fmt::format(
         "host {} still reaches LUN {} by the access of '*'", request.host(), request.lun()));
   if (!request.dry_run()) spread(parts, place->lun.record.uuid, *reply.mutable_change());
+  return reply;
+}
+
+Outcome<wire::AccessReply> access_redirect(Parts& parts, const Call&,
+                                           const wire::AccessRedirectRequest& request) {
+  auto place = find_place(parts, request.lun(), request.host());
+  if (!place) return place.error();
+  auto to = redirect_address(request);
+  if (!to) return to.error();
+  auto state = parts.access.state();
+  const auto* old = state->grant(place->lun.record.uuid, place->host.id);
+  if (old == nullptr || old->proposed)
+    return failure(
+        Errc::not_found,
+        fmt::format("host {} has no access of its own to LUN {}", request.host(), request.lun()),
+        fmt::format("caisson access grant {} {} gives it", request.lun(), request.host()));
+  auto grant = *old;
+  grant.redirect_to = std::move(*to);
+  grant.redirect_permanent = request.permanent();
+  bool changed = grant != *old;
+  wire::AccessReply reply;
+  *reply.mutable_change() = change(request.dry_run(), changed);
+  if (auto ok = check_one_way(parts, place->lun, grant, *reply.mutable_change()); !ok)
+    return ok.error();
+  if (changed) {
+    if (auto put = parts.access.put_grant(grant, request.dry_run()); !put) return put.error();
+    if (!request.dry_run()) parts.sessions.refresh_all();
+  }
+  *reply.mutable_access() = describe_access(grant, place->host, place->lun);
   return reply;
 }
 

@@ -185,6 +185,8 @@ wire::AccessDescription describe_access(const catalog::GrantRecord& grant,
   out.set_proposed(grant.proposed);
   out.set_config_id(grant.config_id);
   out.set_target_name(lun.record.target_name);
+  out.set_redirect_to(grant.redirect_to);
+  out.set_redirect_permanent(grant.redirect_permanent);
   return out;
 }
 

@@ -35,6 +35,8 @@ scsi::Admission Directory::admit(std::uint64_t host, std::string_view target) co
     const auto* grant = state->effective(lun.record.uuid, host);
     if (grant == nullptr) continue;
     granted = true;
+    if (!grant->redirect_to.empty() && !admission.redirect)
+      admission.redirect = scsi::Redirect{grant->redirect_to, grant->redirect_permanent};
     if (auto served = unit(lun.record.uuid))
       admission.units.push_back({grant->lun_number, std::move(served), grant->read_only});
   }

@@ -7,6 +7,7 @@
 
 #include "gateway/service/verbs.hpp"
 #include "storage_object/base/errc.hpp"
+#include "storage_object/base/iscsi_name.hpp"
 #include "storage_object/base/random.hpp"
 
 namespace caisson::service {
@@ -80,14 +81,13 @@ wire::HostReply host_reply(Parts& parts, const catalog::HostRecord& host, bool d
 
 Outcome<> change_iqns(catalog::HostRecord& host, const wire::HostSetRequest& request) {
   for (const auto& iqn : request.remove_iqns()) {
-    auto name = checked_initiator_name(iqn);
-    if (!name) return name.error();
-    if (std::erase(host.iqns, *name) == 0)
+    auto name = checked_iscsi_name(iqn);  // an older version took some that are none
+    if (std::erase(host.iqns, name ? *name : iqn) == 0)
       return failure(Errc::not_found, fmt::format("host {} does not list {}", host.name, iqn),
                      fmt::format("caisson host show {} lists what it has", host.name));
   }
   for (const auto& iqn : request.add_iqns()) {
-    auto name = checked_initiator_name(iqn);
+    auto name = checked_iscsi_name(iqn);
     if (!name) return name.error();
     if (std::ranges::find(host.iqns, *name) == host.iqns.end()) host.iqns.push_back(*name);
   }

@@ -5,6 +5,7 @@
 #include "gateway/service/lun_checks.hpp"
 #include "gateway/service/verbs.hpp"
 #include "storage_object/base/errc.hpp"
+#include "storage_object/base/iscsi_name.hpp"
 
 namespace caisson::service {
 namespace {
@@ -47,9 +48,10 @@ Outcome<object::CreateOptions> create_options(const Request& request) {
 /// The target's name in lower case, as initiators give it at login; empty: one is made.
 Outcome<std::string> checked_target_name(const std::string& lun, const std::string& name) {
   if (name.empty()) return name;
-  if (auto checked = checked_initiator_name(name)) return checked;
+  auto checked = checked_iscsi_name(name);
+  if (checked) return checked;
   return failure(Errc::invalid_argument,
-                 fmt::format("LUN {}: '{}' is not an iSCSI name for its target", lun, name),
+                 fmt::format("target of LUN {}: {}", lun, checked.error().message),
                  "give one like iqn.2026-11.io.caisson:disk, up to 223 bytes");
 }
 

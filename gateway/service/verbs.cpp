@@ -59,6 +59,7 @@ constexpr VerbRow kVerbs[] = {
     {wire::Op::access_grant, invoke<&access_grant>},
     {wire::Op::access_list, invoke<&access_list>},
     {wire::Op::access_revoke, invoke<&access_revoke>},
+    {wire::Op::access_redirect, invoke<&access_redirect>},
     {wire::Op::session_list, invoke<&session_list>},
     {wire::Op::session_drop, invoke<&session_drop>},
     {wire::Op::catalog_rebuild, invoke<&catalog_rebuild>},

@@ -37,6 +37,7 @@ Outcome<wire::RemoveReply> host_delete(Parts&, const Call&, const wire::HostDele
 Outcome<wire::AccessReply> access_grant(Parts&, const Call&, const wire::AccessGrantRequest&);
 Outcome<wire::AccessListReply> access_list(Parts&, const Call&, const wire::AccessListRequest&);
 Outcome<wire::RemoveReply> access_revoke(Parts&, const Call&, const wire::AccessRevokeRequest&);
+Outcome<wire::AccessReply> access_redirect(Parts&, const Call&, const wire::AccessRedirectRequest&);
 
 Outcome<wire::SessionListReply> session_list(Parts&, const Call&, const wire::SessionListRequest&);
 Outcome<wire::RemoveReply> session_drop(Parts&, const Call&, const wire::SessionDropRequest&);

@@ -42,6 +42,7 @@ constexpr Opcode kOpcodes[] = {
     {number(Op::access_grant),    "access.grant",    kAdmin, Right::none,   true,  "AccessGrantRequest",    "AccessReply"},
     {number(Op::access_list),     "access.list",     kLook,  Right::none,   false, "AccessListRequest",     "AccessListReply"},
     {number(Op::access_revoke),   "access.revoke",   kAdmin, Right::none,   true,  "AccessRevokeRequest",   "RemoveReply"},
+    {number(Op::access_redirect), "access.redirect", kAdmin, Right::none,   true,  "AccessRedirectRequest", "AccessReply"},
     {number(Op::session_list),    "session.list",    kLook,  Right::none,   false, "SessionListRequest",    "SessionListReply"},
     {number(Op::session_drop),    "session.drop",    kAdmin, Right::none,   true,  "SessionDropRequest",    "RemoveReply"},
     {number(Op::catalog_rebuild), "catalog.rebuild", kAdmin, Right::none,   true,  "CatalogRebuildRequest", "CatalogRebuildReply"},

@@ -76,6 +76,7 @@ enum class Op : std::uint16_t {
   access_grant = 0x1301,
   access_list = 0x1302,
   access_revoke = 0x1303,
+  access_redirect = 0x1304,
   session_list = 0x1401,
   session_drop = 0x1402,
   catalog_rebuild = 0x1701,

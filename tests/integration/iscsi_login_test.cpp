@@ -45,6 +45,19 @@ IscsiClient::LoginReply chap_login(IscsiClient& client, const std::string& user,
   return client.login_step(0, 3, keys);
 }
 
+std::string send_targets(IscsiClient& client, std::string_view which) {
+  auto header = make_header<TextRequestBhs>(Opcode::text_request);
+  header.initiator_task_tag = client.next_tag();
+  header.target_transfer_tag = kNoTag;
+  header.cmd_sn = client.cmd_sn++;
+  std::string text;
+  append_text(text, "SendTargets", which);
+  client.send(header, to_bytes(text));
+  auto reply = client.receive();
+  EXPECT_EQ(reply.opcode(), Opcode::text_response);
+  return std::string(reply.text());
+}
+
 class IscsiLogin : public ::testing::Test {
  protected:
   void guard() {
@@ -58,19 +71,11 @@ TEST_F(IscsiLogin, DiscoveryListsTheGrantedTargetAtTheAddressItWasReached) {
   target_.directory.grant(9, "iqn.2026-11.io.caisson:node:other", {scsi::Verdict::granted, {}});
   IscsiClient client(target_.port());
   ASSERT_EQ(client.discover().status, 0);
-  auto header = make_header<TextRequestBhs>(Opcode::text_request);
-  header.initiator_task_tag = client.next_tag();
-  header.target_transfer_tag = kNoTag;
-  header.cmd_sn = client.cmd_sn++;
-  std::string text;
-  append_text(text, "SendTargets", "All");
-  client.send(header, to_bytes(text));
-  auto reply = client.receive();
-  EXPECT_EQ(reply.opcode(), Opcode::text_response);
+  auto listed = send_targets(client, "All");
   std::string expected;
   append_text(expected, "TargetName", kTarget);
   append_text(expected, "TargetAddress", "127.0.0.1:" + std::to_string(target_.port()) + ",1");
-  EXPECT_EQ(reply.text(), expected);
+  EXPECT_EQ(listed, expected);
   EXPECT_EQ(client.logout().opcode(), Opcode::logout_response);
   EXPECT_TRUE(client.closed());
 }
@@ -232,6 +237,143 @@ TEST_F(IscsiLogin, WithdrawnGrantEndsTheSession) {
   EXPECT_TRUE(client.closed());
 }
 
+TEST_F(IscsiLogin, ARemovedHostLosesItsSessionsAtOnce) {
+  target_.directory.add_host({.id = 7, .name = "short", .no_auth = true},
+                             {std::string(IscsiClient::kName)});
+  target_.directory.grant(7, kTarget, {scsi::Verdict::granted, {{0, target_.unit, false}}});
+  IscsiClient client(target_.port());
+  ASSERT_EQ(client.login(kTarget).status, 0);
+  client.clear_attentions();
+  target_.directory.remove_host(7);  // "*" may log in there all the same
+  target_.sessions.refresh_all();
+  EXPECT_EQ(client.receive().as<AsyncMessageBhs>().event, AsyncEvent::drop_session);
+  EXPECT_TRUE(client.closed());
+}
+
+TEST_F(IscsiLogin, TightenedAuthenticationEndsWhatProvedLess) {
+  auto host = chap_host();
+  host.no_auth = true;
+  const std::vector<std::string> names{std::string(IscsiClient::kName)};
+  target_.directory.add_host(host, names);
+  target_.directory.grant(2, kTarget, {scsi::Verdict::granted, {{0, target_.unit, false}}});
+  IscsiClient open(target_.port());
+  ASSERT_EQ(open.login(kTarget).status, 0);
+  open.clear_attentions();
+  IscsiClient looking(target_.port());
+  ASSERT_EQ(looking.discover().status, 0);
+
+  guard();
+  target_.sessions.refresh_all();
+  EXPECT_EQ(open.receive().as<AsyncMessageBhs>().event, AsyncEvent::drop_session);
+  EXPECT_TRUE(open.closed());
+  EXPECT_EQ(send_targets(looking, "All"), "");  // it is told nothing more either
+  EXPECT_TRUE(looking.closed());
+
+  IscsiClient proved(target_.port());
+  ASSERT_EQ(chap_login(proved, "alice", "wonderland-12", "7").status, 0);
+  target_.sessions.refresh_all();  // nothing changed: it stays
+  proved.clear_attentions();
+  host = chap_host();
+  host.chap_secret = "wonderland-13";
+  target_.directory.add_host(host, names);
+  target_.sessions.refresh_all();
+  EXPECT_EQ(proved.receive().as<AsyncMessageBhs>().event, AsyncEvent::drop_session);
+  EXPECT_TRUE(proved.closed());
+}
+
+TEST_F(IscsiLogin, ARedirectNamesWhereToGo) {
+  target_.directory.grant(
+      IscsiTarget::kOpenHost, kTarget,
+      {scsi::Verdict::granted, {{0, target_.unit, false}}, scsi::Redirect{"192.0.2.7:3260"}});
+  IscsiClient client(target_.port());
+  auto reply = client.login(kTarget);
+  EXPECT_EQ(reply.status, 0x0101);
+  EXPECT_EQ(reply.keys["TargetAddress"], "192.0.2.7:3260");
+  EXPECT_TRUE(client.closed());
+  target_.directory.grant(
+      IscsiTarget::kOpenHost, kTarget,
+      {scsi::Verdict::unavailable, {}, scsi::Redirect{"[2001:db8::7]:3260", true}});
+  reply = IscsiClient(target_.port()).login(kTarget);
+  EXPECT_EQ(reply.status, 0x0102);
+  EXPECT_EQ(reply.keys["TargetAddress"], "[2001:db8::7]:3260");
+}
+
+TEST(IscsiServer, ASessionIsAskedToGoWhereItsTargetWent) {
+  IscsiTarget target([](ServerOptions& options) {
+    options.portals = {{"127.0.0.1", 0}, {"127.0.0.2", 0}};
+    options.timers.drain = 30s;
+  });
+  IscsiClient here(target.port()), there(target.bound[1].port, "127.0.0.2");
+  there.isid[5] = std::byte{1};
+  for (auto* client : {&here, &there}) {
+    ASSERT_EQ(client->login(kTarget).status, 0);
+    client->clear_attentions();
+  }
+  scsi::Admission admission{scsi::Verdict::granted, {{0, target.unit, false}}};
+  admission.redirect = scsi::Redirect{target.bound[1].to_string()};
+  target.directory.grant(IscsiTarget::kOpenHost, kTarget, admission);
+  target.sessions.refresh_all();
+  auto asked = here.receive().as<AsyncMessageBhs>();
+  EXPECT_EQ(asked.event, AsyncEvent::request_logout);
+  EXPECT_EQ(asked.parameter_3, 30);
+  here.clear_attentions();  // until it goes, it is served
+  EXPECT_EQ(here.logout().as<LogoutResponseBhs>().response, 0);
+  there.clear_attentions();  // it is where it belongs
+  EXPECT_EQ(IscsiClient(target.port()).login(kTarget).status, 0x0101);
+  IscsiClient follower(target.bound[1].port, "127.0.0.2");
+  EXPECT_EQ(follower.login(kTarget).status, 0);
+}
+
+TEST(IscsiServer, WhoDoesNotGoWhereItsTargetWentIsDropped) {
+  IscsiTarget target([](ServerOptions& options) { options.timers.drain = 10ms; });
+  IscsiClient deaf(target.port());
+  ASSERT_EQ(deaf.login(kTarget).status, 0);
+  deaf.clear_attentions();
+  target.directory.grant(
+      IscsiTarget::kOpenHost, kTarget,
+      {scsi::Verdict::granted, {{0, target.unit, false}}, scsi::Redirect{"192.0.2.7:3260"}});
+  target.sessions.refresh_all();
+  EXPECT_EQ(deaf.receive().as<AsyncMessageBhs>().event, AsyncEvent::request_logout);
+  EXPECT_EQ(deaf.receive().as<AsyncMessageBhs>().event, AsyncEvent::drop_session);
+  EXPECT_TRUE(deaf.closed());
+}
+
+TEST(IscsiServer, PortalGroupsAreToldAndKeptApart) {
+  IscsiTarget target([](ServerOptions& options) {
+    options.portals = {{"127.0.0.1", 0, 1}, {"127.0.0.2", 0, 7}, {"0.0.0.0", 0, 7}};
+    options.target_groups = {{"iqn.2026-11.io.caisson:node:one", {1}}};
+  });
+  target.directory.grant(IscsiTarget::kOpenHost, "iqn.2026-11.io.caisson:node:one",
+                         {scsi::Verdict::granted, {{0, target.unit, false}}});
+  IscsiClient looking(target.bound[1].port, "127.0.0.2");
+  ASSERT_EQ(looking.discover().status, 0);
+  std::string expected;
+  append_text(expected, "TargetName", kTarget);
+  append_text(expected, "TargetAddress", target.bound[0].to_string() + ",1");
+  append_text(expected, "TargetAddress", target.bound[1].to_string() + ",7");
+  append_text(expected, "TargetAddress",
+              "127.0.0.2:" + std::to_string(target.bound[2].port) + ",7");
+  append_text(expected, "TargetName", "iqn.2026-11.io.caisson:node:one");
+  append_text(expected, "TargetAddress", target.bound[0].to_string() + ",1");
+  EXPECT_EQ(send_targets(looking, "All"), expected);
+
+  IscsiClient first(target.bound[0].port), second(target.bound[1].port, "127.0.0.2");
+  EXPECT_EQ(first.login(kTarget).keys["TargetPortalGroupTag"], "1");
+  EXPECT_EQ(second.login(kTarget).keys["TargetPortalGroupTag"], "7");  // same ISID, other port
+  first.clear_attentions();
+  second.clear_attentions();
+  auto sessions = target.sessions.list();
+  ASSERT_EQ(sessions.size(), 2u);
+  EXPECT_EQ(sessions[0].identity.relative_port, 1);
+  EXPECT_EQ(sessions[1].identity.relative_port, 7);
+  EXPECT_EQ(sessions[1].identity.portal_group, 7);
+  const std::vector<scsi::TargetPortGroup> groups{{1, {1}}, {7, {7}}};
+  EXPECT_EQ(sessions[0].identity.port_groups, groups);
+  EXPECT_EQ(IscsiClient(target.bound[2].port).login("iqn.2026-11.io.caisson:node:one").status,
+            0x0203);
+  EXPECT_EQ(IscsiClient(target.bound[0].port).login("iqn.2026-11.io.caisson:node:one").status, 0);
+}
+
 TEST_F(IscsiLogin, LogoutForRecoveryAndOfAnotherConnectionAreRefused) {
   IscsiClient client(target_.port());
   ASSERT_EQ(client.login(kTarget).status, 0);
@@ -258,6 +400,8 @@ TEST(IscsiServer, StopAsksForLogoutAndWaits) {
   auto asked = client.receive();
   EXPECT_EQ(asked.as<AsyncMessageBhs>().event, AsyncEvent::request_logout);
   EXPECT_EQ(asked.as<AsyncMessageBhs>().parameter_3, 10);
+  EXPECT_EQ(IscsiClient(target.port()).login(kTarget).status, 0x0301);  // come back later
+  EXPECT_EQ(IscsiClient(target.port()).login("iqn.2026-11.io.caisson:node:none").status, 0x0203);
   EXPECT_EQ(client.logout().opcode(), Opcode::logout_response);
   stopper.join();
   EXPECT_EQ(target.server->connections(), 0u);

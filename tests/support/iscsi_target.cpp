@@ -30,6 +30,11 @@ void FixedDirectory::add_host(scsi::HostIdentity host, std::vector<std::string> 
   for (auto& initiator : initiators) hosts_[initiator] = host;
 }
 
+void FixedDirectory::remove_host(std::uint64_t host) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(hosts_, [host](const auto& entry) { return entry.second.id == host; });
+}
+
 void FixedDirectory::grant(std::uint64_t host, const std::string& target,
                            scsi::Admission admission) {
   std::lock_guard lock(mutex_);

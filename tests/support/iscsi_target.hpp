@@ -22,6 +22,7 @@ namespace caisson::tests {
 class FixedDirectory final : public scsi::TargetDirectory {
  public:
   void add_host(scsi::HostIdentity host, std::vector<std::string> initiators);
+  void remove_host(std::uint64_t host);
   void grant(std::uint64_t host, const std::string& target, scsi::Admission admission);
   void revoke(std::uint64_t host, const std::string& target);
 

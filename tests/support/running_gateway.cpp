@@ -16,7 +16,7 @@ RunningGateway::RunningGateway(const Adjust& adjust) {
   config.run_directory = config.state_directory;
   config.control_socket = config.state_directory + "/caisson.sock";
   config.node_name = "test";
-  config.iscsi_listen = {{"127.0.0.1", 0}};
+  config.iscsi_listen = {{{"127.0.0.1", 0}}};
   config.iscsi_listen_is_default = false;
   config.log_level = log::Level::error;
   config.stores = {{"main", directory_.path() / "store", false}};

@@ -34,6 +34,16 @@ class RunningGateway {
     return reply;
   }
 
+  /// Runs a verb that has to fail; what it failed with.
+  template <class Reply>
+  Failure refused(nbs::wire::Op op, const google::protobuf::Message& request) {
+    Reply reply;
+    auto done = client_->call(op, request, reply, {});
+    if (!done) return done.error();
+    ADD_FAILURE() << nbs::wire::opcode(op).name << " did what it must not";
+    return {};
+  }
+
   /// A LUN that every initiator may use.
   void create_lun(const std::string& name, std::uint64_t size, const std::string& cache = "",
                   const std::string& block_size = "");

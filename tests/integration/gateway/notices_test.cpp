@@ -26,7 +26,7 @@ class NoticesTest : public ::testing::Test {
     return session;
   }
   RunningGateway gateway_{[](config::Config& config) {
-    config.iscsi_listen = {{"127.0.0.1", 0}, {"::1", 0}};
+    config.iscsi_listen = {{{"127.0.0.1", 0}}, {{"::1", 0}}};
   }};
 };
 

@@ -15,6 +15,7 @@
 namespace caisson::config {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 const Key& key(std::string_view name) {
@@ -72,6 +73,7 @@ TEST(KeysTest, EveryKeyTakesEffect) {
       {"log_level", "error"},
       {"daily_copies", "3"},
       {"iscsi.listen", "127.0.0.1:1"},
+      {"iscsi.target_groups", "iqn.2026-11.io.caisson:n:a=1"},
       {"iscsi.login_timeout", "3"},
       {"iscsi.nop_interval", "3"},
       {"iscsi.nop_timeout", "3"},
@@ -160,6 +162,35 @@ TEST(KeysTest, SameAddressTwiceIsRefusedButAnyPortIsNot) {
   EXPECT_TRUE(listen.set(config, "127.0.0.1:0"));
   EXPECT_TRUE(listen.set(config, "127.0.0.1:0"));
   EXPECT_EQ(config.iscsi_listen.size(), 3u);
+}
+
+TEST(KeysTest, PortalsHaveGroups) {
+  Config config;
+  const auto& listen = key("iscsi.listen");
+  listen.clear(config);
+  ASSERT_TRUE(listen.set(config, "127.0.0.1:3260"));
+  ASSERT_TRUE(listen.set(config, "[::1]:3260,65535"));
+  EXPECT_THAT(config.iscsi_listen,
+              ElementsAre(IscsiPortal{{"127.0.0.1", 3260}, 1}, IscsiPortal{{"::1", 3260}, 65535}));
+  EXPECT_FALSE(listen.set(config, "127.0.0.1:3260,2"));  // a portal is in one group
+  for (const auto* wrong : {"127.0.0.2:1,", "127.0.0.2:1,0", "127.0.0.2:1,65536", "127.0.0.2:1,1,2",
+                            "127.0.0.2:1,a", ",1"})
+    EXPECT_FALSE(listen.set(config, wrong)) << wrong;
+}
+
+TEST(KeysTest, TargetsAreConfinedToGroupsThatExist) {
+  Config config;
+  const auto& groups = key("iscsi.target_groups");
+  ASSERT_TRUE(groups.set(config, "iqn.2026-11.io.caisson:N:a=2,1,2"));
+  EXPECT_THAT(config.target_groups.at("iqn.2026-11.io.caisson:n:a"), ElementsAre(1, 2));
+  for (const auto* wrong : {"iqn.2026-11.io.caisson:n:a=1", "iqn.2026-11.io.caisson:n:b",
+                            "iqn.2026-11.io.caisson:n:b=", "disk=1", "=1"})
+    EXPECT_FALSE(groups.set(config, wrong)) << wrong;
+  auto checked = check(config);
+  ASSERT_FALSE(checked);
+  EXPECT_THAT(checked.error().message, HasSubstr("portal group 2"));
+  ASSERT_TRUE(key("iscsi.listen").set(config, "127.0.0.1:3261,2"));
+  EXPECT_TRUE(check(config));
 }
 
 TEST(KeysTest, NodeNameComesFromAnyHostName) {

@@ -56,7 +56,7 @@ TEST(TomlFileTest, EveryKeyIsRead) {
   expected.engine = Engine::threads;
   expected.log_level = log::Level::debug;
   expected.daily_copies = 0;
-  expected.iscsi_listen = {{"127.0.0.1", 3260}, {"::1", 0}};
+  expected.iscsi_listen = {{{"127.0.0.1", 3260}}, {{"::1", 0}}};
   expected.iscsi_listen_is_default = false;
   using std::chrono::milliseconds;
   expected.login_timeout = milliseconds(5000);

@@ -22,10 +22,11 @@ class OneTarget final : public scsi::TargetDirectory {
   scsi::Admission admit(std::uint64_t, std::string_view target) const override {
     ++asked;
     if (target != kTarget) return {};
-    return {verdict, {}};
+    return {verdict, {}, redirect};
   }
   scsi::HostIdentity host{.id = 1, .name = "host", .no_auth = true};
   scsi::Verdict verdict = scsi::Verdict::granted;
+  std::optional<scsi::Redirect> redirect;
   mutable int asked = 0;
 };
 
@@ -151,7 +152,8 @@ TEST_F(LoginTest, WhoAndWhatMustBeTold) {
   expect(no_target.take(request(1, 3), text({{"InitiatorName", kInitiator}})),
          LoginStatus::missing_parameter);
   Login stranger(LoginContext{.directory = directory_});
-  expect(stranger.take(request(1, 3), text({{"InitiatorName", "iqn.x"}, {"TargetName", kTarget}})),
+  expect(stranger.take(request(1, 3),
+                       text({{"InitiatorName", "iqn.2026-11.x"}, {"TargetName", kTarget}})),
          LoginStatus::authorization_failure);
   Login elsewhere(LoginContext{.directory = directory_});
   expect(elsewhere.take(request(1, 3),
@@ -224,6 +226,92 @@ TEST_F(LoginTest, LoginsAreBounded) {
   for (; answer.next == Login::Next::more && rounds < 100; ++rounds) answer = send(1, 0, {});
   expect(answer, LoginStatus::initiator_error);
   EXPECT_EQ(rounds, 33);
+}
+
+TEST_F(LoginTest, InitiatorNamesHaveTheirForm) {
+  for (const char* name : {"iqn.", "initiator", "iqn.2026-11.io.caisson.test:i_", "eui.12"}) {
+    Login login(LoginContext{.directory = directory_});
+    auto answer =
+        login.take(request(1, 3), text({{"InitiatorName", name}, {"TargetName", kTarget}}));
+    expect(answer, LoginStatus::initiator_error);
+    EXPECT_NE(answer.reason.find(name), std::string::npos) << answer.reason;
+  }
+}
+
+TEST_F(LoginTest, RedirectsNameTheAddressAndComeAfterTheProof) {
+  directory_.redirect = scsi::Redirect{"192.0.2.7:3260", false};
+  auto answer = send(1, 3, names());
+  expect(answer, LoginStatus::moved_temporarily);
+  EXPECT_EQ(answer.text, text({{"TargetAddress", "192.0.2.7:3260"}}));  // no tag: RFC 7143 13.8
+  directory_.redirect->permanent = true;
+  directory_.verdict = scsi::Verdict::unavailable;  // it may have moved because it is gone here
+  Login permanent(LoginContext{.directory = directory_});
+  expect(permanent.take(request(1, 3), text(names())), LoginStatus::moved_permanently);
+  directory_.verdict = scsi::Verdict::granted;
+  Login arrived(LoginContext{.directory = directory_, .local = "192.0.2.7:3260"});
+  expect(arrived.take(request(1, 3), text(names())), LoginStatus::success);
+  directory_.host = {.id = 1, .name = "host", .chap_user = "u", .chap_secret = "secret-12345"};
+  Login unproved(LoginContext{.directory = directory_});
+  expect(unproved.take(request(1, 3), text(names())), LoginStatus::authentication_failure);
+}
+
+TEST_F(LoginTest, AConfinedTargetIsReachedThroughItsGroupsOnly) {
+  PortalGroups groups({1, 2, 3}, {{std::string(kTarget), {1, 3}}});
+  for (std::uint16_t tag : {1, 2, 3}) {
+    Login login(LoginContext{.directory = directory_, .portal_group = tag, .groups = &groups});
+    auto answer = login.take(request(1, 3), text(names()));
+    expect(answer, tag == 2 ? LoginStatus::target_not_found : LoginStatus::success);
+    if (tag == 2) continue;
+    EXPECT_NE(answer.text.find("TargetPortalGroupTag=" + std::to_string(tag)), std::string::npos);
+    EXPECT_EQ(login.result().portal_group, tag);
+  }
+}
+
+TEST_F(LoginTest, WhileStoppingServiceIsUnavailableToWhoMayLogIn) {
+  std::atomic<bool> stopping = true;
+  auto take = [&](const Keys& keys) {
+    Login login(LoginContext{.directory = directory_, .stopping = &stopping});
+    return login.take(request(1, 3), text(keys));
+  };
+  expect(take(names()), LoginStatus::service_unavailable);
+  expect(take({{"InitiatorName", kInitiator}, {"SessionType", "Discovery"}}),
+         LoginStatus::service_unavailable);
+  expect(take({{"InitiatorName", kInitiator}, {"TargetName", "iqn.none"}}),
+         LoginStatus::target_not_found);
+}
+
+TEST_F(LoginTest, NamesMayBeToldAgainIfTheyStay) {  // libiscsi does
+  EXPECT_EQ(send(0, 1, names()).next, Login::Next::more);
+  EXPECT_EQ(send(1, 3, names()).next, Login::Next::established);
+}
+
+TEST_F(LoginTest, KeysTwiceInOneRequestEndIt) {
+  for (auto [key, value] : {std::pair{"InitiatorName", kInitiator},
+                            {"TargetName", kTarget},
+                            {"SessionType", "Normal"},
+                            {"InitiatorAlias", "a"},
+                            {"AuthMethod", "None"},
+                            {"MaxBurstLength", "4096"},
+                            {"X-odd", "1"}}) {
+    Login login(LoginContext{.directory = directory_});
+    auto keys = names();
+    keys.emplace_back(key, value);
+    keys.emplace_back(key, value);
+    auto answer = login.take(request(0, 1), text(keys));
+    expect(answer, LoginStatus::initiator_error);
+    EXPECT_EQ(answer.reason, std::string(key) + " was given twice");
+  }
+}
+
+TEST_F(LoginTest, ChapKeysTwiceEndIt) {
+  directory_.host = {.id = 1, .name = "host", .chap_user = "u", .chap_secret = "secret-12345"};
+  auto keys = names();
+  keys.emplace_back("AuthMethod", "CHAP");
+  send(0, 1, keys);
+  EXPECT_EQ(send(0, 1, {{"CHAP_A", "7"}}).next, Login::Next::more);
+  auto answer = send(0, 1, {{"CHAP_A", "5"}});  // another challenge for another algorithm
+  expect(answer, LoginStatus::initiator_error);
+  EXPECT_EQ(answer.reason, "CHAP_A was given twice");
 }
 
 TEST_F(LoginTest, KeysTwiceEndIt) {

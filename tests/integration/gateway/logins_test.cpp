@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an administrator changes about hosts and access, as initiators meet it at
+// their next login and in the sessions they have.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/support/iscsi_client.hpp"
+#include "tests/support/iscsi_target.hpp"
+#include "tests/support/running_gateway.hpp"
+
+namespace caisson::tests {
+namespace {
+
+namespace wire = nbs::wire;
+using namespace iscsi;
+
+constexpr std::uint16_t kOtherGroup = 7;
+
+class LoginsTest : public ::testing::Test {
+ protected:
+  LoginsTest() {
+    gateway_.create_lun("a", 16 << 20);
+    target_ = gateway_.show("a").target_name();
+  }
+  std::uint16_t port(std::size_t portal) {
+    auto address = gateway_.portal(portal);
+    return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+  }
+  IscsiClient::LoginReply login(std::size_t portal = 0) {
+    return IscsiClient(port(portal)).login(target_);
+  }
+  static wire::AccessRedirectRequest redirect(const std::string& to, bool permanent = false) {
+    wire::AccessRedirectRequest request;
+    request.set_lun("a");
+    request.set_host("*");
+    request.set_to(to);
+    request.set_remove(to.empty());
+    request.set_permanent(permanent);
+    return request;
+  }
+  wire::AccessReply set(const wire::AccessRedirectRequest& request) {
+    return gateway_.call<wire::AccessReply>(wire::Op::access_redirect, request);
+  }
+  wire::AccessDescription listed() {
+    return gateway_.call<wire::AccessListReply>(wire::Op::access_list, wire::AccessListRequest())
+        .access(0);
+  }
+
+  RunningGateway gateway_{[](config::Config& config) {
+    config.iscsi_listen = {{{"127.0.0.1", 0}}, {{"127.0.0.1", 0}, kOtherGroup}};
+  }};
+  std::string target_;
+};
+
+TEST_F(LoginsTest, ARedirectIsShownFollowedKeptAndRemoved) {
+  auto reply = set(redirect(gateway_.portal(1)));
+  EXPECT_TRUE(reply.change().changed());
+  EXPECT_EQ(listed().redirect_to(), gateway_.portal(1));
+  EXPECT_FALSE(listed().redirect_permanent());
+  auto answer = login();
+  EXPECT_EQ(answer.status, 0x0101);
+  EXPECT_EQ(answer.keys["TargetAddress"], gateway_.portal(1));
+  auto arrived = login(1);
+  EXPECT_EQ(arrived.status, 0);
+  EXPECT_EQ(arrived.keys["TargetPortalGroupTag"], "7");
+  EXPECT_FALSE(set(redirect(gateway_.portal(1))).change().changed());
+
+  wire::AccessGrantRequest grant;  // of other rights
+  grant.set_lun("a");
+  grant.set_host("*");
+  grant.set_read_only(true);
+  gateway_.call<wire::AccessReply>(wire::Op::access_grant, grant);
+  EXPECT_EQ(login().status, 0x0101);
+
+  EXPECT_TRUE(set(redirect("[2001:db8:0::7]:3260", true)).change().changed());
+  answer = login(1);
+  EXPECT_EQ(answer.status, 0x0102);
+  EXPECT_EQ(answer.keys["TargetAddress"], "[2001:db8::7]:3260");
+  EXPECT_TRUE(listed().redirect_permanent());
+
+  EXPECT_TRUE(set(redirect("")).change().changed());
+  EXPECT_EQ(listed().redirect_to(), "");
+  EXPECT_EQ(login().status, 0);
+}
+
+TEST_F(LoginsTest, ARedirectThatLeadsNowhereIsRefused) {
+  auto both = redirect("192.0.2.7:3260");
+  both.set_remove(true);
+  auto neither = redirect("");
+  neither.set_remove(false);
+  auto stranger = redirect("192.0.2.7:3260");
+  stranger.set_host("nobody");
+  for (const auto& wrong : {both, neither, stranger, redirect("192.0.2.7"), redirect("name:3260"),
+                            redirect("0.0.0.0:3260"), redirect("192.0.2.7:0")}) {
+    auto failure = gateway_.refused<wire::AccessReply>(wire::Op::access_redirect, wrong);
+    EXPECT_FALSE(failure.remedy.empty()) << wrong.ShortDebugString() << ": " << failure.message;
+  }
+  EXPECT_EQ(login().status, 0);
+}
+
+TEST_F(LoginsTest, ADryRunRedirectsNobody) {
+  auto request = redirect("192.0.2.7:3260");
+  request.set_dry_run(true);
+  EXPECT_TRUE(set(request).change().changed());
+  EXPECT_EQ(login().status, 0);
+}
+
+TEST_F(LoginsTest, WhatIsNotServedNowIsUnavailableAndWhatWasNeverGrantedIsNotFound) {
+  wire::LunOfflineRequest offline;
+  offline.set_name("a");
+  gateway_.call<wire::LunReply>(wire::Op::lun_offline, offline);
+  EXPECT_EQ(login().status, 0x0301);
+  IscsiClient client(port(0));
+  EXPECT_EQ(client.login("iqn.2026-11.io.caisson:test:never").status, 0x0203);
+  wire::AccessRevokeRequest revoke;
+  revoke.set_lun("a");
+  revoke.set_host("*");
+  gateway_.call<wire::RemoveReply>(wire::Op::access_revoke, revoke);
+  EXPECT_EQ(login().status, 0x0203);
+}
+
+TEST_F(LoginsTest, ChapForAHostThatHadNoneEndsItsSessions) {
+  IscsiClient client(port(0));
+  ASSERT_EQ(client.login(target_).status, 0);
+  client.clear_attentions();
+  wire::HostSetRequest request;
+  request.set_name("*");
+  request.set_new_secret(true);
+  gateway_.call<wire::HostReply>(wire::Op::host_set, request);
+  EXPECT_EQ(client.receive().as<AsyncMessageBhs>().event, AsyncEvent::drop_session);
+  EXPECT_TRUE(client.closed());
+  EXPECT_EQ(login().status, 0x0201);
+}
+
+}  // namespace
+}  // namespace caisson::tests
