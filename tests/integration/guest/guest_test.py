@@ -41,13 +41,14 @@ class Guest:
     """One boot of the guest with a script; `answers` maps what the script may ask to
     what is then done on this side."""
 
-    def __init__(self, options, server, script, arguments=(), answers=None):
+    def __init__(self, options, server, script, arguments=(), answers=None, words=(), login=True):
         self.answers = answers or {}
         self.failure = None
         with gateway.scratch() as job:
-            portals = [word for portal in server.portals for word in ("-p", portal)]
-            command = [HERE.parents[1] / "support" / "guest-run.sh", "-j", job, "-t", server.target(LUN),
-                       *portals, *arguments, HERE / script]
+            portals = [word for portal in server.portals for word in ("-p" if login else "-f", portal)]
+            target = ["-t", server.target(LUN)] if login else []
+            command = [HERE.parents[1] / "support" / "guest-run.sh", "-j", job, *target, *portals,
+                       *arguments, HERE / script, *words]
             environment = dict(os.environ, GUEST_CACHE=str(options.cache), GUEST_PRELOAD=str(options.preload))
             self.child = subprocess.Popen([str(c) for c in command], env=environment, stdin=subprocess.DEVNULL,
                                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -144,7 +145,46 @@ def test_tools(options, server):
     expect(guest.code == 0, f"the guest's script ended with {guest.code}")
 
 
-CASES = {"tools": test_tools, "multipath": test_multipath, "disk": test_disk, "chap": test_chap}
+def test_moves(options, server):
+    """Redirects, portal groups, 0301 and 0203; kill, restart and boot order."""
+    server.kill()
+    server.start(["127.0.0.1:0", "127.0.0.2:0,7"])
+    here, there = server.portals
+    server.create_lun(LUN, "64M")
+    server.create_lun("other", "64M")
+    server.open_to_all(LUN)
+
+    def start():
+        server.start([here, f"{there},7"])
+
+    def redirect(*words):
+        server.caisson("access", "redirect", LUN, "*", *words)
+
+    def redirected():
+        start()
+        redirect("--to", there)
+
+    def offline():
+        server.caisson("lun", "offline", LUN)
+
+    def online():
+        server.caisson("lun", "online", LUN)
+
+    guest = Guest(options, server, "moves.sh", login=False,
+                  words=[server.target(LUN), server.target("other"), here, there],
+                  answers={"offline": offline, "online": online,
+                           "stop": lambda: server.process.stop(), "redirected": redirected,
+                           "back": lambda: redirect("--to", here, "--permanent"),
+                           "killed": server.kill, "started": start,
+                           "stopped": lambda: server.process.stop(), "again": start,
+                           "away": offline, "served": online})
+    expect(guest.code == 0, f"the guest's script ended with {guest.code}")
+    log = server.log.read_text()
+    for status in ("0101", "0203", "0301"):
+        expect(f"({status} " in log, f"no login was answered {status}:\n{log}")
+
+
+CASES = {"moves": test_moves, "tools": test_tools, "multipath": test_multipath, "disk": test_disk, "chap": test_chap}
 
 
 def main():
