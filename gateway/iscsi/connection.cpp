@@ -28,6 +28,9 @@ constexpr std::size_t kScratch = 256 * 1024;
 constexpr std::uint32_t kLoginSegment = 8192;
 /// Batches of one connection before others on its thread have their turn.
 constexpr int kBatchesInARow = 4;
+/// What waits unread between two programs of one machine is best kept in the
+/// processor's cache. Between machines the kernel sizes the buffer by itself.
+constexpr int kLocalSendBuffer = 512 * 1024;
 /// For a peer to take the last answers before its connection is closed.
 constexpr auto kLastAnswers = std::chrono::seconds(5);
 
@@ -36,6 +39,16 @@ constexpr auto kLastAnswers = std::chrono::seconds(5);
 std::span<std::byte> scratch() {
   thread_local std::unique_ptr<std::byte[]> memory(new std::byte[kScratch]);
   return {memory.get(), kScratch};
+}
+
+void limit_send_buffer(int socket) {
+  auto size = kLocalSendBuffer;
+  ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  socklen_t length = sizeof size;
+  ::getsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, &length);
+  if (size >= 2 * kLocalSendBuffer) return;  // the kernel counts its own share too
+  int unlocked = 0;  // a limit of the system made it too small: as if never asked for
+  ::setsockopt(socket, SOL_SOCKET, SO_BUF_LOCK, &unlocked, sizeof unlocked);
 }
 
 }  // namespace
@@ -60,6 +73,7 @@ Connection::Connection(std::shared_ptr<ServerState> state, IoThread& thread, Soc
                                                 .stopping = &state_->stopping,
                                                 .max_text = options.limits.login_text});
   parser_.configure({.max_data = kLoginSegment});
+  if (local().address == address_) limit_send_buffer(socket_.native_handle());
 }
 
 Portal Connection::local() const {
