@@ -47,10 +47,12 @@ struct Command {
   bool tabled = false;         ///< has a slot
   bool numbered = false;       ///< counts against the CmdSN window
   bool reads = false, writes = false;
-  bool answered = false;     ///< status is set; only data to discard is awaited
-  bool aborted = false;      ///< no answer will be sent
-  bool reserved = false;     ///< memory is accounted for
-  bool unsolicited = false;  ///< unsolicited Data-Outs are still to come
+  bool answered = false;      ///< status is set; only data to discard is awaited
+  bool aborted = false;       ///< no answer of its own will be sent
+  bool task_aborted = false;  ///< but TASK ABORTED
+  std::uint32_t round = 0;    ///< of the session's watch, when it began to execute
+  bool reserved = false;      ///< memory is accounted for
+  bool unsolicited = false;   ///< unsolicited Data-Outs are still to come
   std::uint32_t immediate_length = 0;
   std::uint32_t unsolicited_sn = 0;
   std::uint64_t planned = 0;    ///< bytes the CDB moves
@@ -83,7 +85,8 @@ struct Command {
   void reset() noexcept {
     state = State::arriving;
     header = {};
-    tabled = numbered = reads = writes = answered = aborted = reserved = unsolicited = false;
+    tabled = numbered = reads = writes = answered = aborted = task_aborted = reserved =
+        unsolicited = false;
     immediate_length = unsolicited_sn = wanted = received = requested = r2t_sn = burst_count = 0;
     planned = 0;
     charge = 0;

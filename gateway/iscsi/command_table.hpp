@@ -42,13 +42,8 @@ class CommandTable {
     return found == end ? nullptr : commands_[static_cast<std::size_t>(found - tags_.begin())];
   }
   Command* at(std::size_t slot) const noexcept { return slot < used_ ? commands_[slot] : nullptr; }
-  /// A copy, for loops that change the table.
-  std::vector<Command*> all() const {
-    std::vector<Command*> present;
-    for (std::size_t i = 0; i < used_; ++i)
-      if (commands_[i] != nullptr) present.push_back(commands_[i]);
-    return present;
-  }
+  /// Slots from this one on are free.
+  std::size_t end() const noexcept { return used_; }
 
  private:
   std::vector<Command*> commands_;

@@ -37,7 +37,15 @@ struct Timers {
   std::chrono::milliseconds login{15'000};         ///< from accept to full feature phase
   std::chrono::milliseconds nop_interval{15'000};  ///< silence before a NOP-In
   std::chrono::milliseconds nop_timeout{15'000};   ///< more silence before the drop
-  std::chrono::milliseconds drain{10'000};         ///< stop(): for initiators to log out
+  /// Task management is answered within these, even if the file hangs; a session
+  /// that ends waits as long as for an abort.
+  std::chrono::milliseconds abort{5'000};
+  std::chrono::milliseconds unit_reset{10'000};
+  std::chrono::milliseconds target_reset{15'000};
+  /// A command that waits for others to leave its blocks ends BUSY within it, not
+  /// before half of it.
+  std::chrono::milliseconds range_wait{5'000};
+  std::chrono::milliseconds drain{10'000};  ///< stop(): for initiators to log out
 };
 
 /// Bounds on everything a peer can push.

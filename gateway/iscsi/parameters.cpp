@@ -49,7 +49,7 @@ constexpr KeySpec kKeys[] = {
   {"SessionType",            K::identity,    false, false, 0,   0,      nullptr,                   nullptr,                 0, {}},
   {"TargetName",             K::identity,    false, false, 0,   0,      nullptr,                   nullptr,                 0, {}},
   {"TaskReporting",          K::list,        false, true,  0,   0,      nullptr,                   nullptr,                 0, "RFC3720"},
-  {"iSCSIProtocolLevel",     K::minimum,     false, true,  0,   31,     &P::protocol_level,        nullptr,                 1, {}},
+  {"iSCSIProtocolLevel",     K::minimum,     false, true,  0,   31,     &P::protocol_level,        nullptr,                 2, {}},
 };
 // clang-format on
 static_assert(std::ranges::is_sorted(kKeys, {}, &KeySpec::name));

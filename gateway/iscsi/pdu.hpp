@@ -132,6 +132,8 @@ enum class TaskFunction : std::uint8_t {
   target_warm_reset = 6,
   target_cold_reset = 7,
   task_reassign = 8,
+  query_task = 9,  // RFC 7144 5.1
+  query_task_set = 10,
 };
 
 enum class TaskFunctionResponse : std::uint8_t {  // RFC 7143 11.6.1
@@ -142,6 +144,7 @@ enum class TaskFunctionResponse : std::uint8_t {  // RFC 7143 11.6.1
   reassign_unsupported = 4,
   unsupported = 5,
   not_authorized = 6,
+  succeeded = 7,  // RFC 7144 5.2
   rejected = 255,
 };
 

@@ -75,7 +75,7 @@ void Session::open() {
                .peer_address = connection_->peer(),
                .port_groups = state_->groups.of(login_.target_name)};
   units_ = login_.units;
-  nexus_ = std::make_unique<scsi::Nexus>(identity_, std::move(login_.units));
+  nexus_ = std::make_unique<scsi::Nexus>(identity_, std::move(login_.units), weak_from_this());
   sessions.add(id_, shared_from_this());
   log::info("session {}: {} ({}) at {} logged in to {}", id_, login_.initiator_name,
             login_.host.name, connection_->peer(), login_.target_name);
@@ -84,7 +84,6 @@ void Session::open() {
 
 void Session::abandon() {
   connection_ = nullptr;
-  self_ = shared_from_this();
   gone();
 }
 
@@ -215,29 +214,24 @@ void Session::connection_lost(const std::string& reason) {
   self_ = shared_from_this();
   connection_ = nullptr;
   leaving_.reset();
-  functions_.clear();
-  while (!waiting_.empty()) waiting_.pop();
   for (auto*& held : held_)
     if (auto* command = std::exchange(held, nullptr)) free(*command);
   held_count_ = 0;
-  for (auto* command : table_.all()) {
-    if (command->state == Command::State::executing)
-      command->aborted = true;
-    else
-      retire(*command);
-  }
   log::info("session {}: {} at {} ended: {}{}", id_, login_.initiator_name,
             login_.discovery ? "discovery" : login_.target_name, reason,
             rejects_ > 1 ? fmt::format("; {} PDUs were rejected", rejects_) : "");
-  maybe_gone();
+  end_commands();
 }
 
+/// Later: the termination may be on its way out of a command of this session.
 void Session::maybe_gone() {
-  if (connection_ == nullptr && executing_ == 0 && resets_ == 0 && self_) gone();
+  if (connection_ != nullptr || executing_ != 0 || !self_) return set_alarm();
+  thread_.post([self = std::exchange(self_, nullptr)] { self->gone(); });
 }
 
 void Session::gone() {
-  auto self = std::exchange(self_, nullptr);
+  alarm_.reset();
+  watch_.reset();
   nexus_.reset();
   if (!login_.discovery) {
     if (id_ != 0) state_->options.sessions->remove(id_);

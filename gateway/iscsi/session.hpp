@@ -12,12 +12,14 @@
 #include <string>
 #include <vector>
 
+#include "gateway/iscsi/alarm.hpp"
 #include "gateway/iscsi/command.hpp"
 #include "gateway/iscsi/command_table.hpp"
 #include "gateway/iscsi/command_window.hpp"
 #include "gateway/iscsi/login.hpp"
 #include "gateway/iscsi/pdu_parser.hpp"
 #include "gateway/iscsi/server_state.hpp"
+#include "gateway/iscsi/task_functions.hpp"
 #include "gateway/scsi/nexus.hpp"
 
 namespace caisson::iscsi {
@@ -25,7 +27,9 @@ namespace caisson::iscsi {
 class Connection;
 
 /// Ends when its connection does and no command is left in the termination.
-class Session final : public scsi::SessionHandle, public std::enable_shared_from_this<Session> {
+class Session final : public scsi::SessionHandle,
+                      public scsi::NexusHost,
+                      public std::enable_shared_from_this<Session> {
  public:
   Session(std::shared_ptr<ServerState> state, Connection& connection, LoginResult login,
           std::uint16_t tsih);
@@ -62,12 +66,13 @@ class Session final : public scsi::SessionHandle, public std::enable_shared_from
   void drop(std::string reason) override;
   void refresh() override;
 
+  // NexusHost: from any thread.
+  void post(std::function<void(scsi::Nexus*)> work) override;
+  void clear(std::shared_ptr<scsi::LogicalUnit> unit, scsi::Clearing clearing,
+             std::function<void()> done) override;
+
  private:
-  struct Leaving;          // the time within which the initiator is to log out
-  struct PendingFunction {  // task management that waits for commands to end
-    TaskManagementBhs request{};
-    std::vector<const Command*> awaited;
-  };
+  struct Leaving;  // the time within which the initiator is to log out
 
   // session.cpp: numbering and dispatch
   bool takes(const Bhs& bhs) const noexcept;
@@ -92,6 +97,7 @@ class Session final : public scsi::SessionHandle, public std::enable_shared_from
   void advance(Command& command);
   void schedule(Command& command);
   bool reserve(Command& command);
+  bool refuse_memory(Command& command) noexcept;
   void charge(Command& command, std::size_t bytes) noexcept;
   void execute(Command& command);
   static void completed(scsi::Task& task) noexcept;
@@ -131,13 +137,37 @@ class Session final : public scsi::SessionHandle, public std::enable_shared_from
 
   // session_tasks.cpp: task management
   void task_management(const Bhs& bhs);
+  TaskFunctionResponse query(const TaskManagementBhs& request, const FunctionSpec& spec);
   TaskFunctionResponse abort_one(PendingFunction& function);
   TaskFunctionResponse plug(std::uint32_t number, std::uint32_t before);
-  void abort_set(PendingFunction& function);
-  void abort(Command& command, PendingFunction& function);
-  void progress_functions();
-  void perform(PendingFunction function);
+  void abort_sets(PendingFunction& function);
+  void abort_set(PendingFunction& function, std::uint64_t lun);
+  void clear_here(const scsi::LogicalUnit& unit, const scsi::Clearing& clearing,
+                  std::function<void()> done);
+  PendingFunction& begin_function(PendingFunction::Kind kind, PendingFunction::Time from,
+                                  std::chrono::milliseconds within);
+  void end_part(std::uint64_t id);
+  void settle();
+  void finish_function(PendingFunction& function);
+  void close_target();
   void answer_function(const TaskManagementBhs& request, TaskFunctionResponse response);
+
+  // session_abort.cpp: commands that end before their time
+  void abort(Command& command, PendingFunction& function, bool answer);
+  void end_aborted(Command& command);
+  void abandon(Command& command);
+  static void orphan_completed(scsi::Task& task) noexcept;
+  void end_commands();
+  void set_alarm();
+  void on_alarm();
+  void watch();
+  void on_watch();
+  /// Calls visit(command) for each in the table; visits may end any of them.
+  template <class Visit>
+  void each_command(Visit visit) {
+    for (std::size_t slot = 0; slot < table_.end(); ++slot)
+      if (auto* command = table_.at(slot)) visit(*command);
+  }
 
   std::shared_ptr<ServerState> state_;
   Connection* connection_;  ///< nullptr once it is lost
@@ -154,13 +184,19 @@ class Session final : public scsi::SessionHandle, public std::enable_shared_from
   std::vector<Command*> held_;  ///< ahead of ExpCmdSN, by CmdSN modulo the window
   std::size_t held_count_ = 0;
   CommandList waiting_;
-  std::vector<PendingFunction> functions_;
-  std::size_t bytes_ = 0;  ///< charged to this session
+  PendingFunctions functions_;
+  std::uint64_t last_function_ = 0;
+  std::unique_ptr<Alarm> alarm_;  ///< of functions_
+  std::unique_ptr<Alarm> watch_;  ///< of what executes
+  bool watching_ = false;
+  std::uint32_t rounds_ = 0;        ///< of the watch
+  std::size_t bytes_ = 0;           ///< charged to this session
+  std::size_t orphaned_bytes_ = 0;  ///< of them, of commands that were given up
   std::size_t executing_ = 0;
   std::size_t immediate_ = 0;  ///< open immediate commands
-  std::size_t resets_ = 0;     ///< in the termination
   Bhs logout_{};
   bool logging_out_ = false;
+  bool logged_out_ = false;  ///< and that is answered
   bool waking_ = false;
   bool complained_ = false;           ///< an unknown transfer tag was logged
   std::uint64_t rejects_ = 0;         ///< of which the first was logged

@@ -109,6 +109,7 @@ std::span<std::byte> Session::place_immediate(Command& command, std::uint32_t le
 
 void Session::fail(Command& command, const scsi::Sense& sense) noexcept {
   if (command.answered) return;
+  nexus_->withdraw(command.task);
   command.task.status = Status::check_condition;
   command.task.sense = sense;
   command.answered = true;
@@ -172,16 +173,22 @@ bool Session::reserve(Command& command) {
   bool placed = !command.task.data_out.empty();
   std::size_t need = writes ? (placed ? 0 : command.wanted) : command.planned;
   const auto& limits = state_->options.limits;
+  if (need != 0 && need + orphaned_bytes_ > limits.session_bytes) return refuse_memory(command);
   if (need != 0 && bytes_ != 0 && bytes_ + need > limits.session_bytes) return false;
-  if (state_->bytes.load(std::memory_order_relaxed) + need > limits.total_bytes) {
-    command.task.status = Status::task_set_full;
-    command.answered = true;
-    return false;
-  }
+  if (state_->bytes.load(std::memory_order_relaxed) + need > limits.total_bytes)
+    return refuse_memory(command);
   charge(command, std::max(need, kMinimumCharge));
   if (writes && !placed) command.task.data_out = Buffer(command.wanted);
   command.reserved = true;
   return true;
+}
+
+/// There is none, and none will be free soon.
+bool Session::refuse_memory(Command& command) noexcept {
+  nexus_->withdraw(command.task);
+  command.task.status = Status::task_set_full;
+  command.answered = true;
+  return false;
 }
 
 void Session::charge(Command& command, std::size_t bytes) noexcept {
@@ -193,7 +200,8 @@ void Session::charge(Command& command, std::size_t bytes) noexcept {
 void Session::execute(Command& command) {
   command.state = Command::State::executing;
   command.task.data_out_length = std::min(command.received, command.wanted);
-  ++executing_;
+  command.round = rounds_;
+  if (executing_++ == 0 && !watching_) watch();
   nexus_->execute(command.task);
 }
 
@@ -206,10 +214,8 @@ void Session::on_complete(Command& command) {
   --executing_;
   if (!command.aborted) return respond(command);
   for (auto& function : functions_) std::erase(function.awaited, &command);
-  retire(command);
-  if (connection_ == nullptr) return maybe_gone();
-  progress_functions();
-  if (logging_out_ && executing_ == 0) finish_logout();
+  end_aborted(command);
+  settle();
 }
 
 /// The command is over as far as numbering goes.

@@ -183,18 +183,11 @@ void Session::logout(const Bhs& bhs) {
   }
   logging_out_ = true;
   logout_ = bhs;
-  functions_.clear();
-  while (!waiting_.empty()) waiting_.pop();
-  for (auto* command : table_.all()) {
-    if (command->state == Command::State::executing)
-      command->aborted = true;
-    else
-      retire(*command);
-  }
-  if (executing_ == 0) finish_logout();
+  end_commands();
 }
 
 void Session::finish_logout() {
+  if (std::exchange(logged_out_, true)) return;
   auto header = make_header<LogoutResponseBhs>(Opcode::logout_response);
   header.initiator_task_tag = logout_.initiator_task_tag;
   header.time_to_wait = static_cast<std::uint16_t>(login_.parameters.time_to_wait);

@@ -88,6 +88,7 @@ void Session::data_out(const Bhs& bhs, bool intact) {
   }
   command->received += length;
   count(bytes_in_, length);
+  if (command->aborted) return end_aborted(*command);
   if (data.target_transfer_tag == kNoTag) {
     auto limit = std::min(command->expected, login_.parameters.first_burst);
     command->unsolicited = !bhs.final() && (command->answered || command->received < limit);

@@ -23,9 +23,13 @@ enum class Access : std::uint8_t { none, read, write };
 /// Circumstances in which a command is served all the same (bits).
 enum Allow : std::uint8_t {
   kNever = 0,
-  kDuringAttention = 1,  ///< a pending unit attention stays pending (SAM-5 5.14)
-  kWhenOffline = 2,      ///< the object is not served now
-  kWithoutUnit = 4,      ///< no logical unit has that number (SPC-4 5.13)
+  kDuringAttention = 1,   ///< a pending unit attention stays pending (SAM-5 5.14)
+  kWhenOffline = 2,       ///< the object is not served now
+  kWithoutUnit = 4,       ///< no logical unit has that number (SPC-4 5.13)
+  kInStandby = 8,         ///< asymmetric access state standby (SPC-4 5.15.2.4.4)
+  kWhenUnavailable = 16,  ///< or unavailable or transitioning (5.15.2.4.5, 5.15.2.4.6)
+  kDuringUpkeep = 32,     ///< a format or sanitize is under way or has failed
+  kWithoutMedium = 64,    ///< the medium is ejected
 };
 
 /// What an object must be able to do for the row to exist.
@@ -67,6 +71,13 @@ constexpr bool available(const CommandSpec& spec, const block::Features& feature
   return spec.need != Need::unmap || features.unmap;
 }
 
+class Command;
+
+/// Why a unit that is there cannot serve the command's row now; no sense: it can.
+Sense not_ready(const Command& command) noexcept;
+/// The same of a row that nothing is allowed to: what TEST UNIT READY says.
+Sense readiness(const LogicalUnit& unit) noexcept;
+
 /// One command under way, as the functions of its row see it.
 class Command {
  public:
@@ -78,6 +89,7 @@ class Command {
   Task& task() const noexcept { return task_; }
   const CommandSpec& spec() const noexcept { return *task_.command; }
   const NexusIdentity& identity() const noexcept { return nexus_.identity(); }
+  const std::string& transport_id() const noexcept { return nexus_.transport_id(); }
 
   /// False only in rows that are allowed kWithoutUnit.
   bool has_unit() const noexcept { return slot_ != nullptr; }
@@ -110,7 +122,7 @@ class Command {
   bool refuse(const Sense& sense) const noexcept;
   bool refuse_field(std::uint16_t byte, std::uint8_t bit) const noexcept;
   bool refuse_conflict() const noexcept;
-  void finish() const noexcept { task_.complete(task_); }
+  void finish() const noexcept { task_.end(); }
   void fail(const Sense& sense) const noexcept {
     refuse(sense);
     finish();

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/scsi/task_set.hpp"
 #include "storage_object/object/storage_object.hpp"
 
 namespace caisson::scsi {
@@ -21,7 +22,9 @@ class Nexus;
 enum class UnitAttention : std::uint8_t {
   power_on_or_reset,        ///< 29/00: also what a new nexus hears first
   logical_unit_reset,       ///< 29/03
+  commands_cleared,         ///< 2F/00: by a task management function of another nexus
   mode_parameters_changed,  ///< 2A/01
+  access_state_changed,     ///< 2A/06
   reservations_preempted,   ///< 2A/03
   reservations_released,    ///< 2A/04
   registrations_preempted,  ///< 2A/05
@@ -30,6 +33,15 @@ enum class UnitAttention : std::uint8_t {
   reported_luns_changed,    ///< 3F/0E
   medium_may_have_changed,  ///< 28/00: served again after it was offline
   count_,
+};
+
+/// Asymmetric access states of the paths through this gateway (SPC-4 5.15.2.4).
+enum class AccessState : std::uint8_t {
+  active_optimized = 0x0,
+  active_non_optimized = 0x1,
+  standby = 0x2,
+  unavailable = 0x3,
+  transitioning = 0xf,
 };
 
 class LogicalUnit final : public object::ObjectObserver {
@@ -41,6 +53,12 @@ class LogicalUnit final : public object::ObjectObserver {
 
   object::StorageObject& object() const noexcept { return *object_; }
 
+  TaskSet& tasks() noexcept { return tasks_; }
+
+  /// TAS of the control mode page: commands that another nexus aborts are
+  /// answered TASK ABORTED; else nothing is said.
+  bool task_aborted_status() const noexcept { return modes_.task_aborted(); }
+
   /// A nexus that sees this unit; from any thread. Reservations of the object
   /// know it from the first to the last time it is attached.
   void attach(Nexus& nexus);
@@ -49,29 +67,29 @@ class LogicalUnit final : public object::ObjectObserver {
   /// Raises it on every attached nexus but `except`. From any thread.
   void raise(UnitAttention attention, const Nexus* except = nullptr);
 
-  /// D_SENSE of the control mode page: sense goes out in descriptor format.
-  bool descriptor_sense() const noexcept {
-    return descriptor_sense_.load(std::memory_order_relaxed);
-  }
-  void set_descriptor_sense(bool on) noexcept {
-    descriptor_sense_.store(on, std::memory_order_relaxed);
-  }
+  /// The same by the id of the nexus that is left out, which may be gone.
+  void raise_except(UnitAttention attention, std::uint64_t nexus);
 
+  /// D_SENSE of the control mode page: sense goes out in descriptor format.
+  bool descriptor_sense() const noexcept { return modes_.descriptor_sense(); }
   /// SWP of the control mode page: no host may write.
-  bool software_write_protect() const noexcept {
-    return software_write_protect_.load(std::memory_order_relaxed);
-  }
-  void set_software_write_protect(bool on) noexcept {
-    software_write_protect_.store(on, std::memory_order_relaxed);
-  }
+  bool software_write_protect() const noexcept { return modes_.write_protect(); }
+
+  /// What hosts may do over the paths through this gateway, whatever the object
+  /// itself is like. Set by who decides which of several gateways serves a LUN;
+  /// every nexus hears of a change. From any thread.
+  AccessState access_state() const noexcept { return access_.load(std::memory_order_relaxed); }
+  void set_access_state(AccessState state);
 
   void on_object_event(object::ObjectEvent event) noexcept override;
+  void on_modes_changed(std::uint64_t nexus) noexcept override;
   void on_nexus_event(std::uint64_t nexus, object::NexusEvent event) noexcept override;
 
  private:
   std::shared_ptr<object::StorageObject> object_;
-  std::atomic<bool> descriptor_sense_ = false;
-  std::atomic<bool> software_write_protect_ = false;
+  const object::ModeSettings& modes_;  // of the object
+  TaskSet tasks_;
+  std::atomic<AccessState> access_ = AccessState::active_optimized;
   std::mutex mutex_;  // guards nexuses_
   std::vector<Nexus*> nexuses_;
 };

@@ -44,8 +44,7 @@ bool length_sufficient(const Command& command) {
 bool access_granted(const Command& command) {
   const auto& spec = command.spec();
   if (!command.has_unit()) return true;
-  if ((spec.allow & kWhenOffline) == 0 && command.object().state() == catalog::LunState::offline)
-    return command.refuse(kManualIntervention);
+  if (auto sense = not_ready(command); sense.present()) return command.refuse(sense);
   if (!command.object().reservations().permits(command.identity().id, spec.guard))
     return command.refuse_conflict();
   if (spec.access == Access::write && command.write_protected())
@@ -79,14 +78,19 @@ void reset_answer(Task& task) {
 
 }  // namespace
 
-Nexus::Nexus(NexusIdentity identity, std::vector<LunMapping> units)
-    : identity_(std::move(identity)), transport_id_(scsi::transport_id(identity_.initiator_port)) {
+Nexus::Nexus(NexusIdentity identity, std::vector<LunMapping> units, std::weak_ptr<NexusHost> host)
+    : identity_(std::move(identity)),
+      transport_id_(scsi::transport_id(identity_.initiator_port)),
+      host_(std::move(host)) {
   for (const auto& mapping : units) by_number_.push_back(&slot_for(mapping, kNewUnit));
   std::ranges::sort(by_number_, {}, [](const Slot* slot) { return slot->mapping.number; });
 }
 
 Nexus::~Nexus() {
-  for (auto* slot : by_number_) slot->mapping.unit->detach(*this);
+  for (auto* slot : by_number_) {
+    slot->mapping.unit->tasks().detach(*slot);
+    slot->mapping.unit->detach(*this);
+  }
   for (auto* slot = slots_.load(); slot != nullptr;) delete std::exchange(slot, slot->next.load());
 }
 
@@ -102,29 +106,16 @@ bool Nexus::prepare(Task& task, DataPlan& plan) {
         !attention_allowed(task)) [[unlikely]]
       if (auto sense = command.take_attention(); sense.present()) return command.refuse(sense);
     if (slot == nullptr && !attention_allowed(task)) return command.refuse(kNoSuchLun);
+    if (task.attribute == TaskAttribute::aca) return command.refuse(kInvalidMessage);
     return select_row(command) && length_sufficient(command) && reserved_bits_clear(command) &&
            access_granted(command) && task.command->plan(command, plan);
   }();
   task.planned = plan.length;
-  if (!accepted) count_refused(task);
+  if (!accepted)
+    count_refused(task);
+  else if (slot != nullptr)
+    enter(task, *slot);
   return accepted;
-}
-
-void Nexus::execute(Task& task) {
-  auto* slot = find(task.lun);
-  Command command(*this, task, slot);
-  // Unmapped, or given to another unit, since prepare() checked it.
-  if ((slot == nullptr ? 0 : slot->serial) != task.mapping) return command.fail(kNoSuchLun);
-  count_started(task);
-  task.command->run(command);
-}
-
-void Nexus::reset(std::uint64_t lun, std::function<void(bool)> done) {
-  auto* slot = find(lun);
-  if (slot == nullptr) return done(false);
-  log::info("LUN {} of {}: reset asked for by {}", slot->mapping.number, identity_.target_name,
-            identity_.initiator_port);
-  slot->mapping.unit->object().reset([done = std::move(done)](Error error) { done(!error); });
 }
 
 void Nexus::remap(std::vector<LunMapping> units) {
@@ -146,6 +137,7 @@ void Nexus::remap(std::vector<LunMapping> units) {
   }
   by_number_ = std::move(by_number);
   std::ranges::sort(by_number_, {}, [](const Slot* slot) { return slot->mapping.number; });
+  fail_dormant();
 }
 
 void Nexus::raise(const LogicalUnit& unit, UnitAttention attention) noexcept {
@@ -183,6 +175,7 @@ Nexus::Slot& Nexus::slot_for(const LunMapping& mapping, std::uint32_t attentions
     slots_.store(slot, std::memory_order_release);
   }
   mapping.unit->attach(*this);
+  mapping.unit->tasks().attach(*slot, *this, host_);
   return *slot;
 }
 
@@ -192,6 +185,7 @@ void Nexus::release_unmapped(const std::vector<LunMapping>& kept) {
       return slot->mapping.unit == mapping.unit && slot->mapping.number == mapping.number;
     };
     if (std::ranges::any_of(kept, same)) return false;
+    slot->mapping.unit->tasks().detach(*slot);
     slot->mapping.unit->detach(*this);
     slot->unit.store(nullptr, std::memory_order_release);
     if (slot->idle()) slot->mapping.unit.reset();

@@ -12,6 +12,9 @@
 
 #include "gateway/scsi/directory.hpp"
 #include "gateway/scsi/task.hpp"
+#include "gateway/scsi/task_set.hpp"
+#include "gateway/scsi/unit_slot.hpp"
+#include "storage_object/block/block_errc.hpp"
 
 namespace caisson::scsi {
 
@@ -33,7 +36,11 @@ struct NexusIdentity {
 /// Outlives every task it was given: destroy it when all of them have completed.
 class Nexus {
  public:
-  Nexus(NexusIdentity identity, std::vector<LunMapping> units);
+  using Slot = UnitSlot;
+
+  /// `host`: who runs this nexus' thread, for task management of other nexuses;
+  /// none where there is one thread and nobody else (tests).
+  Nexus(NexusIdentity identity, std::vector<LunMapping> units, std::weak_ptr<NexusHost> host = {});
   ~Nexus();
   Nexus(const Nexus&) = delete;
   Nexus& operator=(const Nexus&) = delete;
@@ -48,12 +55,38 @@ class Nexus {
   /// that comes all the same.
   bool prepare(Task& task, DataPlan& plan);
 
-  /// Performs a prepared task. Calls task.complete exactly once, on this
-  /// thread, perhaps before it returns. Answers go by the status of the task.
+  /// Performs a prepared task, when its turn in the task set has come. Calls
+  /// task.complete exactly once, on this thread, perhaps before it returns.
+  /// Answers go by the status of the task.
   void execute(Task& task);
 
-  /// LOGICAL UNIT RESET. `done` on this thread; false: no such LUN.
-  void reset(std::uint64_t lun, std::function<void(bool)> done);
+  // Task management: nexus_tasks.cpp.
+
+  /// A prepared task that was not given to execute() will not be.
+  void withdraw(Task& task) noexcept;
+  /// Ends an executing task that can still be stopped; it completes as it would
+  /// have, perhaps before this returns. `aborted`: whatever it waits for;
+  /// `busy`: only what waits because others work on its range.
+  void recall(Task& task, block::BlockErrc why) noexcept;
+  /// An executing task that could not be stopped is given up: what it may still
+  /// write is fenced, and it needs the nexus no more. It completes all the same
+  /// when it ends; the transport keeps it until then.
+  void abandon(Task& task) noexcept;
+
+  /// False: no such unit, and `done` is not called. See TaskSet::clear_elsewhere.
+  bool clear_elsewhere(std::uint64_t lun, Clearing clearing, std::function<void()> done);
+  /// LOGICAL UNIT RESET, once its commands have ended: reservations of the whole
+  /// unit, and the attention for every nexus. False: no such unit, or not served now.
+  bool reset(std::uint64_t lun);
+  /// The LUN fields by which this nexus knows a unit.
+  std::vector<std::uint64_t> fields_of(const LogicalUnit& unit) const;
+  /// May commands be sent to this number at all?
+  bool has_unit(std::uint64_t lun) const noexcept { return find(lun) != nullptr; }
+
+  // Messages of the task set, on this nexus' thread.
+  void drain(Slot& slot, std::uint64_t turn);
+  void grant(Slot& slot, std::uint64_t turn);
+  void wake(Slot& slot);
 
   /// The unit attentions pending for a mapped LUN number, one bit each.
   std::uint32_t pending(std::uint64_t number) const noexcept;
@@ -68,32 +101,20 @@ class Nexus {
   friend class Command;
   friend struct Task::Work;
 
-  /// One logical unit in this nexus. Slots are only ever appended, and reused
-  /// after a remap, so that raise() walks them without a lock.
-  struct Slot {
-    std::atomic<const LogicalUnit*> unit = nullptr;  ///< nullptr: free
-    std::atomic<std::uint32_t> attentions = 0;
-    std::atomic<Slot*> next = nullptr;
-
-    // The nexus' own thread only. The unit stays until the last request on it
-    // has ended, without a shared count touched per command.
-    LunMapping mapping;
-    std::uint64_t serial = 0;  ///< of the mapping: a number given to another unit has another
-    std::uint32_t in_flight = 0;
-
-    bool idle() const noexcept { return in_flight == 0; }
-    bool retired() const noexcept { return unit.load(std::memory_order_relaxed) == nullptr; }
-    void request_ended() noexcept {
-      if (--in_flight == 0 && retired()) mapping.unit.reset();
-    }
-  };
+  friend struct Task;
 
   Slot* find(std::uint64_t lun_field) const noexcept;
+  void enter(Task& task, Slot& slot);
+  void run(Task& task);
+  static bool may_run(const Task& task) noexcept;
+  static void leave(Task& task) noexcept;
+  void fail_dormant();
   Slot& slot_for(const LunMapping& mapping, std::uint32_t attentions);
   void release_unmapped(const std::vector<LunMapping>& kept);
 
   NexusIdentity identity_;
   std::string transport_id_;
+  const std::weak_ptr<NexusHost> host_;
   std::atomic<Slot*> slots_ = nullptr;
   std::vector<Slot*> by_number_;   // ascending; own thread only
   std::uint64_t last_serial_ = 0;  // own thread only

@@ -56,6 +56,7 @@ constexpr ResultRow kResults[] = {
     {ReservationResult::no_room, Status::check_condition, kNoRegistrationRoom},
     {ReservationResult::not_durable, Status::check_condition, kInternalTargetFailure},
     {ReservationResult::offline, Status::check_condition, kManualIntervention},
+    {ReservationResult::busy, Status::busy, {}},
 };
 
 bool refuse_parameter(const Command& command, std::size_t byte) {
@@ -64,18 +65,16 @@ bool refuse_parameter(const Command& command, std::size_t byte) {
   return command.refuse(sense);
 }
 
-/// The unit stays until the object has answered.
+/// The unit stays until the object has answered, even if the nexus does not.
 void change(Command& command, ReservationRequest request) {
-  auto& slot = command.slot();
   auto& task = command.task();
-  ++slot.in_flight;
-  command.object().change_reservations(
-      command.identity().id, std::move(request), [&slot, &task](ReservationResult result) {
+  auto kept = command.mapping().unit;
+  kept->object().change_reservations(
+      command.identity().id, std::move(request), [kept, &task](ReservationResult result) {
         const auto* row = std::ranges::find(kResults, result, &ResultRow::result);
         task.status = row->status;
         task.sense = row->sense;
-        slot.request_ended();
-        task.complete(task);
+        task.end();
       });
 }
 

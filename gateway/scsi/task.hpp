@@ -37,6 +37,7 @@ struct DataPlan {
 };
 
 struct CommandSpec;
+struct UnitSlot;
 
 /// The transport has not said how much data the initiator offers or expects.
 inline constexpr std::uint64_t kLengthUnknown = std::numeric_limits<std::uint64_t>::max();
@@ -45,7 +46,15 @@ inline constexpr std::size_t kMaxCdb = 32;
 /// Largest transfer of one command, advertised in VPD B0.
 inline constexpr std::uint64_t kMaxTransfer = std::uint64_t{8} << 20;
 
-/// Owned by the transport, alive and unmoved until `complete` was called.
+/// Where a task stands in the task set of its unit.
+enum class TaskPhase : std::uint8_t {
+  received,  ///< prepared; its data is being collected
+  dormant,   ///< given to execute(); others have to end first
+  running,
+};
+
+/// Owned by the transport, alive and unmoved from Nexus::prepare() until
+/// `complete` was called or Nexus::withdraw() has taken it back.
 struct Task {
   using Completion = void (*)(Task&) noexcept;
 
@@ -81,8 +90,20 @@ struct Task {
   std::uint64_t blocks = 0;
   std::uint64_t planned = 0;  ///< bytes of the plan
 
+  // The task set's, from prepare() to the end.
+  UnitSlot* slot = nullptr;  ///< nullptr: in no task set
+  Task* prev = nullptr;
+  Task* next = nullptr;
+  std::uint64_t turn = 0;
+  TaskPhase phase = TaskPhase::received;
+  bool granted = false;  ///< an ordered task's turn has come
+
   /// The termination's scratch for the block requests of one command.
   struct Work;
+  Work* work = nullptr;  ///< while there is one
+
+  /// Leaves the task set and calls `complete`.
+  void end() noexcept;
 };
 
 }  // namespace caisson::scsi

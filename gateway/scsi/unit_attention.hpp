@@ -24,7 +24,9 @@ struct AttentionRow {
 inline constexpr AttentionRow kAttentions[] = {
     {UnitAttention::power_on_or_reset, 0x29, 0x00},
     {UnitAttention::logical_unit_reset, 0x29, 0x03},
+    {UnitAttention::commands_cleared, 0x2f, 0x00},
     {UnitAttention::mode_parameters_changed, 0x2a, 0x01},
+    {UnitAttention::access_state_changed, 0x2a, 0x06},
     {UnitAttention::reservations_preempted, 0x2a, 0x03},
     {UnitAttention::reservations_released, 0x2a, 0x04},
     {UnitAttention::registrations_preempted, 0x2a, 0x05},

@@ -17,7 +17,7 @@ constexpr std::uint32_t kRoundsPerTurn = 8;
 
 Task* release(Work& work) {
   auto* task = work.task;
-  if (work.slot != nullptr) work.slot->request_ended();
+  if (task != nullptr) task->work = nullptr;
   work.kept.reset();
   work.scratch = Buffer();
   PerThreadPool<Work>::release(&work);
@@ -36,13 +36,17 @@ void end_with(Work& work, const Error& error) {
   task->sense = row.sense;
   if (error == block::BlockErrc::miscompare) task->sense.information = mismatch;
   task->data_in_length = 0;
-  task->complete(*task);
+  task->end();
 }
 
 /// After a completion: true when another request is to be submitted.
 bool advance(Work& work) {
   if (work.request.error) {
     end_with(work, work.request.error);
+    return false;
+  }
+  if (work.step != nullptr && work.stopped) {
+    end_with(work, block::BlockErrc::aborted);
     return false;
   }
   if (work.step != nullptr) return work.step(work);
@@ -78,9 +82,9 @@ Work& begin_work(const Command& command, Work::Step step) {
   work.request.owner = &work;
   work.request.complete = on_complete;
   work.task = &command.task();
-  work.slot = &slot;
+  work.task->work = &work;
   work.unit = slot.mapping.unit.get();
-  ++slot.in_flight;
+  work.stopped = false;
   work.step = step;
   work.rounds = 0;
   work.position = work.end = 0;
@@ -89,10 +93,20 @@ Work& begin_work(const Command& command, Work::Step step) {
 }
 
 void detach(Work& work) {
-  work.kept = work.slot->mapping.unit;
-  work.slot->request_ended();
-  work.slot = nullptr;
+  work.kept = work.task->slot->mapping.unit;
+  work.task->work = nullptr;
   work.task = nullptr;
+}
+
+void recall(Work& work, block::BlockErrc why) noexcept {
+  work.stopped = work.stopped || why == block::BlockErrc::aborted;
+  if (work.progress == Progress::pending) work.unit->object().recall(work.request, why);
+}
+
+void abandon(Work& work) noexcept {
+  work.stopped = true;
+  work.kept = work.task->slot->mapping.unit;
+  if (work.progress == Progress::pending) work.unit->object().abandon(work.request);
 }
 
 void aim(Work& work, block::IoOp op, std::uint64_t offset, std::uint64_t length,
@@ -106,6 +120,7 @@ void aim(Work& work, block::IoOp op, std::uint64_t offset, std::uint64_t length,
 }
 
 void submit(Work& work) {
+  if (work.stopped) return end_with(work, block::BlockErrc::aborted);
   do {
     work.progress = Progress::submitting;
     work.request.error = {};
@@ -118,7 +133,7 @@ void submit(Work& work) {
 }
 
 void finish(Work& work) {
-  if (auto* task = release(work)) task->complete(*task);
+  if (auto* task = release(work)) task->end();
 }
 
 void fail(Work& work, const Sense& sense) {
@@ -127,7 +142,7 @@ void fail(Work& work, const Sense& sense) {
   task->status = Status::check_condition;
   task->sense = sense;
   task->data_in_length = 0;
-  task->complete(*task);
+  task->end();
 }
 
 }  // namespace caisson::scsi

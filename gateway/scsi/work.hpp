@@ -23,11 +23,11 @@ struct Task::Work {
   block::IoRequest request;
   IoVec vector{};
   Task* task = nullptr;               ///< nullptr: answered already (IMMED)
-  Nexus::Slot* slot = nullptr;        ///< nullptr: answered already, the nexus may be gone
-  std::shared_ptr<LogicalUnit> kept;  ///< what then keeps the unit
+  std::shared_ptr<LogicalUnit> kept;  ///< what keeps the unit when the task's slot no longer does
   LogicalUnit* unit = nullptr;
   Step step = nullptr;  ///< nullptr: one request is all
   Progress progress = Progress::pending;
+  bool stopped = false;  ///< no further step is begun
   std::uint32_t rounds = 0;
 
   // The cursor of multi-step commands, in bytes of the disk.
@@ -44,6 +44,10 @@ Task::Work& begin_work(const Command& command, Task::Work::Step step = nullptr);
 /// The task is answered before the work has ended: it must not outlast the
 /// nexus, the work may.
 void detach(Task::Work& work);
+
+/// Of a pending work: see Nexus::recall() and Nexus::abandon().
+void recall(Task::Work& work, block::BlockErrc why) noexcept;
+void abandon(Task::Work& work) noexcept;
 
 /// Points the request at [offset, offset+length) and at `data` of that length.
 void aim(Task::Work& work, block::IoOp op, std::uint64_t offset, std::uint64_t length,

@@ -104,6 +104,37 @@ void InFlight::leave(InFlightEntry& entry) {
   notify(granted);
 }
 
+bool InFlight::withdraw(InFlightEntry& entry) {
+  InFlightEntry* granted;
+  {
+    std::lock_guard lock(mutex_);
+    if (entry.place != InFlightEntry::Place::waiting) return false;
+    waiting_.remove(entry);
+    entry.place = InFlightEntry::Place::none;
+    if (exclusive(entry.hold)) announced_.fetch_sub(1, std::memory_order_seq_cst);
+    granted = advance();
+  }
+  notify(granted);
+  return true;
+}
+
+// Announced before the fast slot is given up: whoever finds the slot free also
+// finds the announcement, and looks at what is held.
+void InFlight::fence(InFlightEntry& entry) {
+  using Place = InFlightEntry::Place;
+  std::lock_guard lock(mutex_);
+  if (entry.hold == Hold::read || (entry.place != Place::fast && entry.place != Place::held))
+    return;
+  if (!exclusive(entry.hold)) announced_.fetch_add(1, std::memory_order_seq_cst);
+  entry.hold = Hold::all;
+  if (entry.place == Place::held) return;
+  held_.push(entry);
+  entry.place = Place::held;
+  auto* shard = static_cast<Shard*>(entry.shard);
+  shard->slots[entry.slot].begin.store(kFree, std::memory_order_seq_cst);
+  shard->free[shard->free_count++] = entry.slot;
+}
+
 bool InFlight::fast_conflict(const InFlightEntry& entry) const {
   bool found = false;
   shards_.for_each([&](const Shard& shard) {

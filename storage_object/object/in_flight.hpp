@@ -60,6 +60,15 @@ class InFlight {
   /// On the thread that entered, if that is an I/O thread; else on any.
   void leave(InFlightEntry& entry);
 
+  /// Takes an entry back that still waits. True: it is never granted. False: it
+  /// has entered, and `granted` may still be on its way.
+  bool withdraw(InFlightEntry& entry);
+
+  /// A change that has entered and that nobody speaks for any more: from now on
+  /// it excludes all that overlaps, reads too, until it leaves. On the thread
+  /// that entered. What entered before is not affected.
+  void fence(InFlightEntry& entry);
+
   /// Enters with Hold::all and waits. Control threads only.
   void enter_and_wait(InFlightEntry& entry);
 

@@ -61,6 +61,7 @@ void LunObject::on_read_first(IoRequest& child) noexcept {
   if (!error && request.combine == Combine::replace_if_equal &&
       !replace_if_equal(there, request.buffers, request.mismatch))
     error = BlockErrc::miscompare;
+  if (!error && op.recalled) error = BlockErrc::aborted;
   if (error) {
     self.in_flight_.leave(op.range);
     return self.finish(op, error);

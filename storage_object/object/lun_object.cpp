@@ -60,8 +60,12 @@ LunObject::LunObject(LunParts parts)
       recorder_(std::move(parts.recorder)),
       reservations_(std::move(parts.reservations)),
       keeper_(std::move(parts.keeper)),
+      modes_(parts.saved_modes),
+      mode_keeper_(std::move(parts.mode_keeper)),
+      upkeep_keeper_(std::move(parts.upkeep_keeper)),
       shared_counters_(std::make_unique<Counters>()),
       identity_(std::make_shared<const Identity>(std::move(parts.identity))) {
+  upkeep_.restore(parts.upkeep, parts.upkeep_may_be_left);
   if (!parts.failed) return;
   recording_ = Recording::done;
   trailer_knows_ = gate_.spoil();
@@ -82,8 +86,10 @@ void LunObject::submit(IoRequest& request) {
   op.parent = &request;
   op.object = this;
   op.executor = Executor::current();
-  op.durable = false;
+  op.durable = op.recalled = false;
   op.result.clear();
+  op.child.owner = &op;
+  request.next = &op.child;  // by which recall() and abandon() find it
   set_range(op.range, request, data_->write_unit());
   op.range.executor = op.executor;
   op.range.owner = &op;
@@ -102,7 +108,7 @@ void LunObject::start(ObjectOp& op) {
     set_range(op.range, request, data_->write_unit());
     if (!in_flight_.enter(op.range)) return;
   }
-  if (auto error = refuse(request)) {
+  if (auto error = op.recalled ? Error(BlockErrc::aborted) : refuse(request)) {
     in_flight_.leave(op.range);
     if (error == BlockErrc::failed) return answer_failed(op);
     return finish(op, error);
@@ -117,6 +123,7 @@ Error LunObject::refuse(const IoRequest& request) const {
   if (context.epoch != 0 && context.epoch != owner_epoch_.load(std::memory_order_relaxed))
     return BlockErrc::fenced;
   if (!reservations_.permits(context.nexus, command_class(request.op))) return BlockErrc::conflict;
+  if (upkeep_.keeps_out() && context.nexus != 0) return BlockErrc::busy;
   bool changes = changes_data(request.op);
   if (changes && (context.read_only || features_.read_only)) return BlockErrc::write_protected;
   if (request.op != IoOp::flush) {
@@ -128,6 +135,18 @@ Error LunObject::refuse(const IoRequest& request) const {
   if (request.op == IoOp::unmap && !features_.unmap) return BlockErrc::unsupported;
   if (state == LunState::failed && (changes || request.op == IoOp::flush)) return BlockErrc::failed;
   return {};
+}
+
+void LunObject::recall(IoRequest& request, BlockErrc why) noexcept {
+  auto& op = *static_cast<ObjectOp*>(request.next->owner);
+  if (in_flight_.withdraw(op.range)) return finish(op, why);
+  if (why == BlockErrc::aborted) op.recalled = true;
+}
+
+void LunObject::abandon(IoRequest& request) noexcept {
+  auto& op = *static_cast<ObjectOp*>(request.next->owner);
+  op.recalled = true;
+  in_flight_.fence(op.range);
 }
 
 void LunObject::hand_down(ObjectOp& op) {
@@ -250,6 +269,9 @@ void LunObject::set_capacity(std::uint64_t capacity, std::uint64_t config_id) {
 void LunObject::set_mode(CacheMode mode, std::shared_ptr<file_store::File> file) {
   data_->replace_file(std::move(file));
   mode_.store(mode);
+  auto current = modes_.current();
+  current.cache = mode;
+  modes_.set_current(current);
 }
 
 LunObject::Pause::Pause(LunObject& object) : object_(object) {
@@ -261,29 +283,12 @@ LunObject::Pause::Pause(LunObject& object) : object_(object) {
 
 LunObject::Pause::~Pause() { object_.in_flight_.leave(entry_); }
 
-struct LunObject::ResetWait {
-  InFlightEntry entry;
-  std::shared_ptr<LunObject> object;
-  std::function<void(Error)> done;
-
-  static void run(InFlightEntry& entry) noexcept {
-    std::unique_ptr<ResetWait> self(static_cast<ResetWait*>(entry.owner));
-    self->object->reservations_.reset();
-    self->object->in_flight_.leave(entry);
-    self->object->announce(ObjectEvent::reset);
-    self->done({});
-  }
-};
-
-void LunObject::reset(std::function<void(Error)> done) {
-  if (state() == LunState::offline) return done(BlockErrc::offline);
-  auto* wait = new ResetWait{{}, shared_from_this(), std::move(done)};
-  wait->entry.end = kWholeEnd;
-  wait->entry.hold = Hold::all;
-  wait->entry.executor = Executor::current();
-  wait->entry.owner = wait;
-  wait->entry.granted = ResetWait::run;
-  if (in_flight_.enter(wait->entry)) ResetWait::run(wait->entry);
+Error LunObject::reset() {
+  if (state() == LunState::offline) return BlockErrc::offline;
+  reservations_.reset();
+  restore_modes();
+  announce(ObjectEvent::reset);
+  return {};
 }
 
 }  // namespace caisson::object

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,15 @@ using FailureRecorder =
 using ReservationKeeper =
     std::function<void(const ReservationState& state, std::function<void(Error)> kept)>;
 
+/// Puts modes into force: switches the file the cache mode needs, makes `saved`
+/// durable if there is one, then calls `kept`. From any thread; does not block.
+using ModeKeeper = std::function<void(ModeValues current, std::optional<ModeValues> saved,
+                                      std::function<void(Error)> kept)>;
+
+/// Makes a state of upkeep durable, on a control thread, then calls `kept`.
+using UpkeepKeeper =
+    std::function<void(UpkeepState state, bool may_be_left, std::function<void(Error)> kept)>;
+
 /// What a LunObject is made of.
 struct LunParts {
   Identity identity;
@@ -44,6 +54,11 @@ struct LunParts {
   FailureRecorder recorder;
   ReservationState reservations{};  ///< that outlived the last stop
   ReservationKeeper keeper{};       ///< none: nothing can be kept
+  ModeValues saved_modes{.cache = cache};
+  ModeKeeper mode_keeper{};         ///< none: nothing can be saved
+  UpkeepState upkeep = UpkeepState::none;
+  bool upkeep_may_be_left = false;
+  UpkeepKeeper upkeep_keeper{};  ///< none: nothing can be kept
 };
 
 /// Range locks: see InFlight. A request enters the tables before it is checked,
@@ -66,13 +81,32 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   Result<std::uint64_t> allocated() override;
   void subscribe(ObjectObserver& observer) override;
   void unsubscribe(ObjectObserver& observer) override;
-  void reset(std::function<void(Error)> done) override;
+  void recall(block::IoRequest& request, block::BlockErrc why) noexcept override;
+  void abandon(block::IoRequest& request) noexcept override;
+  Error reset() override;
   Reservations& reservations() noexcept override { return reservations_; }
   void change_reservations(std::uint64_t nexus, ReservationRequest request,
                            std::function<void(ReservationResult)> done) override;
+  void recall_change(std::uint64_t nexus) noexcept override;
+
+  const ModeSettings& modes() const noexcept override { return modes_; }
+  void change_modes(std::uint64_t nexus, const ModeChange& change,
+                    std::function<void(Error)> done) override;
+  Medium& medium() noexcept override { return medium_; }
+  const Upkeep& upkeep() const noexcept override { return upkeep_; }
+  void start_upkeep(UpkeepRequest request, std::function<void(Error)> begun,
+                    std::function<void(Error)> done) override;
+  void leave_failed_sanitize(std::function<void(Error)> done) override;
+  /// A reset of the unit: the saved modes are the current ones again.
+  void restore_modes();
+  /// Other images share blocks of the container, so that nothing can be
+  /// sanitized. From any thread.
+  void set_shares_blocks(bool shares) noexcept { shares_blocks_.store(shares); }
 
   // For the registry; control threads.
 
+  /// What was saved, by whoever saved it.
+  void set_saved_modes(ModeValues saved) noexcept { modes_.set_saved(saved); }
   /// Nothing is in flight and nothing starts while it lives.
   class Pause {
    public:
@@ -110,10 +144,13 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
 
  private:
   struct Counters;
-  struct ResetWait;
   struct ReservationChange;
+  struct UpkeepStart;
 
   void announce(std::uint64_t nexus, NexusEvent event);
+  void forget(const ReservationChange& change);
+  void announce_modes(std::uint64_t nexus);
+  void end_upkeep(bool failed, std::function<void()> ended);
   void start(ObjectOp& op);
   Error refuse(const block::IoRequest& request) const;
   void hand_down(ObjectOp& op);
@@ -143,6 +180,12 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   FailureRecorder recorder_;
   Reservations reservations_;
   ReservationKeeper keeper_;
+  ModeSettings modes_;
+  ModeKeeper mode_keeper_;
+  Medium medium_;
+  Upkeep upkeep_;
+  UpkeepKeeper upkeep_keeper_;
+  std::atomic<bool> shares_blocks_{false};
 
   InFlight in_flight_;
   SyncGate gate_;
@@ -158,6 +201,8 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
 
   mutable std::mutex identity_mutex_;
   std::shared_ptr<const Identity> identity_;
+  std::mutex changes_mutex_;                 // guards changes_
+  std::vector<ReservationChange*> changes_;  // that wait for the object
   std::mutex observers_mutex_;  // held while observers are called
   std::vector<ObjectObserver*> observers_;
 };

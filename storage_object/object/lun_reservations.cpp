@@ -2,7 +2,10 @@
 // How a LunObject changes its reservations: it holds the whole object, so that
 // nothing a fenced nexus sent before is still on its way when the change is
 // answered; makes the change durable where that was asked for; then tells.
+#include <algorithm>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 #include "storage_object/base/errc.hpp"
 #include "storage_object/object/lun_object.hpp"
@@ -18,7 +21,9 @@ struct LunObject::ReservationChange {
   ReservationOutcome outcome;
 
   static void granted(InFlightEntry& entry) noexcept {
-    static_cast<ReservationChange*>(entry.owner)->start();
+    auto& self = *static_cast<ReservationChange*>(entry.owner);
+    self.object->forget(self);
+    self.start();
   }
 
   void start() {
@@ -54,7 +59,7 @@ struct LunObject::ReservationChange {
 
   void end(ReservationResult result) {
     std::unique_ptr<ReservationChange> self(this);
-    object->in_flight_.leave(entry);
+    if (result != ReservationResult::busy) object->in_flight_.leave(entry);
     done(result);
   }
 };
@@ -68,7 +73,32 @@ void LunObject::change_reservations(std::uint64_t nexus, ReservationRequest requ
   change->entry.executor = Executor::current();
   change->entry.owner = change;
   change->entry.granted = ReservationChange::granted;
-  if (in_flight_.enter(change->entry)) change->start();
+  {
+    std::lock_guard lock(changes_mutex_);
+    changes_.push_back(change);
+  }
+  if (in_flight_.enter(change->entry)) ReservationChange::granted(change->entry);
+}
+
+void LunObject::forget(const ReservationChange& change) {
+  std::lock_guard lock(changes_mutex_);
+  std::erase(changes_, &change);
+}
+
+void LunObject::recall_change(std::uint64_t nexus) noexcept {
+  auto* here = Executor::current();
+  std::vector<ReservationChange*> candidates;  // stay: they are granted on this thread
+  {
+    std::lock_guard lock(changes_mutex_);
+    std::ranges::copy_if(changes_, std::back_inserter(candidates), [&](const auto* change) {
+      return change->nexus == nexus && here != nullptr && change->entry.executor == here;
+    });
+  }
+  for (auto* change : candidates) {
+    if (!in_flight_.withdraw(change->entry)) continue;
+    forget(*change);
+    change->end(ReservationResult::busy);
+  }
 }
 
 void LunObject::announce(std::uint64_t nexus, NexusEvent event) {

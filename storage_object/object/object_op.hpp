@@ -17,7 +17,8 @@ struct ObjectOp {
   Executor* executor = nullptr;
   Error result;
   bool durable = false;
-  Buffer combined;  // of a write that depends on what is there
+  bool recalled = false;  // goes no further than it is
+  Buffer combined;        // of a write that depends on what is there
   IoVec combined_vector{};
   ObjectOp* next = nullptr;
 

@@ -118,6 +118,7 @@ enum class ReservationResult : std::uint8_t {
   no_room,            ///< too many registrations
   not_durable,        ///< could not be made durable; nothing has changed
   offline,            ///< the object is not served
+  busy,               ///< taken back before it took effect
 };
 
 /// What the others must hear of.

@@ -10,8 +10,12 @@
 
 #include "storage_object/base/uuid.hpp"
 #include "storage_object/block/block_device.hpp"
+#include "storage_object/block/block_errc.hpp"
 #include "storage_object/catalog/records.hpp"
+#include "storage_object/object/medium.hpp"
+#include "storage_object/object/mode_settings.hpp"
 #include "storage_object/object/reservations.hpp"
+#include "storage_object/object/upkeep.hpp"
 
 namespace caisson::object {
 
@@ -45,6 +49,11 @@ class ObjectObserver {
   virtual void on_nexus_event(std::uint64_t nexus, NexusEvent event) noexcept {
     (void)nexus, (void)event;
   }
+  /// One session changed the modes: all others must hear of it.
+  virtual void on_modes_changed(std::uint64_t nexus) noexcept {
+    (void)nexus;
+    on_object_event(ObjectEvent::mode_changed);
+  }
 
  protected:
   ~ObjectObserver() = default;
@@ -77,9 +86,21 @@ class StorageObject : public block::BlockDevice {
   /// After it returns the observer is not called again.
   virtual void unsubscribe(ObjectObserver& observer) = 0;
 
-  /// LOGICAL UNIT RESET: waits for what is in flight, tells every observer.
-  /// `done` is called on the calling thread's executor.
-  virtual void reset(std::function<void(Error)> done) = 0;
+  /// Takes back a request that has not begun, because it waits for its range: it
+  /// ends with `why` (`busy` or `aborted`), perhaps before this returns. What has
+  /// begun goes on, but with `aborted` begins no further step. Between submit and
+  /// completion, on the I/O thread that submitted.
+  virtual void recall(block::IoRequest& request, block::BlockErrc why) noexcept = 0;
+
+  /// Nobody speaks for the request any more: its sender was told that it has
+  /// ended. Until it completes, as it will, what overlaps a change that it may
+  /// still make waits; so an old write never lands on a newer one's data. Thread
+  /// and time as recall().
+  virtual void abandon(block::IoRequest& request) noexcept = 0;
+
+  /// What a LOGICAL UNIT RESET means to an object: nobody has it reserved for a
+  /// session, every observer hears of it. Ending commands is their front ends' part.
+  virtual Error reset() = 0;
 
   /// Front ends attach their sessions to it, and ask it about commands that
   /// never become a request; requests are checked here.
@@ -92,6 +113,37 @@ class StorageObject : public block::BlockDevice {
   /// calling thread's executor, perhaps before this returns.
   virtual void change_reservations(std::uint64_t nexus, ReservationRequest request,
                                    std::function<void(ReservationResult)> done) = 0;
+
+  /// Changes of this session that still wait for what is in flight end with
+  /// ReservationResult::busy. On the thread that asked for them.
+  virtual void recall_change(std::uint64_t nexus) noexcept = 0;
+
+  /// Settings that hosts change by change_modes().
+  virtual const ModeSettings& modes() const noexcept = 0;
+
+  /// Performs a change of `nexus`; all of it or, with an error, nothing that the
+  /// next restart would not take back. A change of the cache mode waits for what
+  /// is in flight. Errc::in_use while an administrator changes the object. Does
+  /// not block; `done` is called on the calling thread's executor, perhaps before
+  /// this returns.
+  virtual void change_modes(std::uint64_t nexus, const ModeChange& change,
+                            std::function<void(Error)> done) = 0;
+
+  virtual Medium& medium() noexcept = 0;
+
+  virtual const Upkeep& upkeep() const noexcept = 0;
+
+  /// Keeps every host out, then changes all of the disk. `begun` is called once
+  /// nothing of theirs is in flight and the state is durable that must be, or
+  /// with the reason why it does not begin: BlockErrc::busy while another is
+  /// under way, write_protected, Errc::in_use while other images share blocks
+  /// with it (sanitize only). `done`, if it has begun, when it has ended, which a
+  /// restart prevents. Both on the calling thread's executor.
+  virtual void start_upkeep(UpkeepRequest request, std::function<void(Error)> begun,
+                            std::function<void(Error)> done) = 0;
+  /// Ends UpkeepState::sanitize_failed where that is allowed, durably; else
+  /// Errc::invalid_argument. `done` as above.
+  virtual void leave_failed_sanitize(std::function<void(Error)> done) = 0;
 };
 
 }  // namespace caisson::object

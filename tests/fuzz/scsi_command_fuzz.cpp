@@ -147,7 +147,7 @@ class Run {
       case 1: nexus.remap(mapping()); break;
       case 2: object_->resize(kCapacity / 2); break;
       case 3: object_->resize(kCapacity); break;
-      case 4: nexus.reset(0, [](bool) {}); break;
+      case 4: nexus.reset(0); break;
       case 5: object_->set_state(catalog::LunState::offline); break;
       case 6: object_->set_state(catalog::LunState::online); break;
     }

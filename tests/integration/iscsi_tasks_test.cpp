@@ -2,6 +2,12 @@
 // Task management, and commands that meet the end of their session.
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
 #include "gateway/iscsi/text.hpp"
 #include "tests/support/iscsi_client.hpp"
 #include "tests/support/iscsi_target.hpp"
@@ -32,15 +38,21 @@ class IscsiTasks : public ::testing::Test {
     target_.on_thread([&] { target_.object->release(); });
   }
   TaskManagementBhs request(TaskFunction function, std::uint32_t tag, std::uint32_t number) {
-    auto header = make_header<TaskManagementBhs>(Opcode::task_management);
-    header.opcode |= kImmediateBit;
-    header.function = kFinalBit | static_cast<std::byte>(function);
-    header.initiator_task_tag = client_.next_tag();
-    header.referenced_task_tag = tag;
-    header.ref_cmd_sn = number;
-    header.cmd_sn = client_.cmd_sn;
-    return header;
+    return client_.task_request(function, tag, number);
   }
+  std::uint32_t send_with(IscsiClient& client, std::span<const std::byte> cdb, unsigned attribute,
+                          std::byte direction = {}, std::uint32_t expected = 0) {
+    return client.send_command(cdb, kFinalBit | direction | static_cast<std::byte>(attribute),
+                               expected);
+  }
+  std::unique_ptr<IscsiClient> another(unsigned isid) {
+    auto client = std::make_unique<IscsiClient>(target_.port());
+    client->isid[5] = static_cast<std::byte>(isid);
+    EXPECT_EQ(client->login(kTarget, {{"iSCSIProtocolLevel", "2"}}).status, 0);
+    client->clear_attentions();
+    return client;
+  }
+  static constexpr unsigned kSimple = 1, kOrdered = 2, kHead = 3, kAca = 4;
 
   IscsiTarget target_{{}, 1};
   IscsiClient client_{target_.port()};
@@ -131,10 +143,155 @@ TEST_F(IscsiTasks, AbortTaskSetEndsAllOfTheUnit) {
 }
 
 TEST_F(IscsiTasks, OtherFunctionsAreDeclined) {
-  EXPECT_EQ(response_of(client_.task_management(TaskFunction::target_warm_reset, kNoTag, 0)),
-            TaskFunctionResponse::unsupported);
+  for (auto function : {TaskFunction::clear_aca, TaskFunction{11}, TaskFunction{12}})
+    EXPECT_EQ(response_of(client_.task_management(function, kNoTag, 0)),
+              TaskFunctionResponse::unsupported);
+  EXPECT_EQ(response_of(client_.task_management(TaskFunction::query_task, kNoTag, 0)),
+            TaskFunctionResponse::unsupported)
+      << "only of iSCSIProtocolLevel 2";
   EXPECT_EQ(response_of(client_.task_management(TaskFunction::task_reassign, kNoTag, 0)),
             TaskFunctionResponse::reassign_unsupported);
+}
+
+TEST_F(IscsiTasks, QueriesFindWhatIsOpen) {
+  auto other = another(1);
+  auto query = [&](TaskFunction function, std::uint32_t tag) {
+    return response_of(other->task_management(function, tag, 0));
+  };
+  hold();
+  auto tag = other->send_command(read_16(0, 1), kFinalBit | kReadBit, 512);
+  EXPECT_EQ(query(TaskFunction::query_task, tag), TaskFunctionResponse::succeeded);
+  EXPECT_EQ(query(TaskFunction::query_task_set, kNoTag), TaskFunctionResponse::succeeded);
+  EXPECT_EQ(query(TaskFunction::query_task, tag + 100), TaskFunctionResponse::complete);
+  release();
+  EXPECT_EQ(other->finish(tag).status, 0);
+  EXPECT_EQ(query(TaskFunction::query_task, tag), TaskFunctionResponse::complete);
+  EXPECT_EQ(query(TaskFunction::query_task_set, kNoTag), TaskFunctionResponse::complete);
+}
+
+TEST_F(IscsiTasks, WarmResetEndsCommandsOfEverySessionAndTellsThem) {
+  auto other = another(1);
+  other->send_command(write_16(0, 1), kFinalBit | kWriteBit, 512);
+  EXPECT_EQ(other->receive().opcode(), Opcode::ready_to_transfer);
+  EXPECT_EQ(response_of(client_.task_management(TaskFunction::target_warm_reset, kNoTag, 0)),
+            TaskFunctionResponse::complete);
+  for (auto* client : {&client_, other.get()}) {
+    auto result = client->finish(client->send_command(test_unit_ready(), kFinalBit, 0));
+    ASSERT_EQ(result.status, 2);
+    EXPECT_EQ(result.sense[12], std::byte{0x29});
+    client->clear_attentions();
+  }
+  EXPECT_EQ(target_.server->bytes_held(), 0u);
+}
+
+TEST_F(IscsiTasks, ColdResetEndsEverySession) {
+  auto other = another(1);
+  EXPECT_EQ(response_of(client_.task_management(TaskFunction::target_cold_reset, kNoTag, 0)),
+            TaskFunctionResponse::complete);
+  EXPECT_TRUE(client_.closed());
+  EXPECT_TRUE(other->closed());
+  EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.sessions.list().empty(); }));
+}
+
+TEST_F(IscsiTasks, AnOrderedCommandWaitsForOlderOnesAndHoldsUpLaterOnes) {
+  hold();
+  auto first = send_with(client_, read_16(0, 1), kSimple, kReadBit, 512);
+  auto ordered = send_with(client_, test_unit_ready(), kOrdered);
+  auto last = send_with(client_, test_unit_ready(), kSimple);
+  auto head = send_with(client_, test_unit_ready(), kHead);
+  EXPECT_EQ(client_.finish(head).status, 0) << "the head of the queue waits for nobody";
+  EXPECT_FALSE(client_.readable(50ms));
+  release();
+  EXPECT_EQ(client_.finish(first).status, 0);
+  EXPECT_EQ(client_.finish(ordered).status, 0);
+  EXPECT_EQ(client_.finish(last).status, 0);
+}
+
+TEST_F(IscsiTasks, AnOrderedCommandWaitsForAWriteWhoseDataHasNotCome) {
+  auto write = send_with(client_, write_16(0, 1), kSimple, kWriteBit, 512);
+  auto r2t = client_.receive();
+  auto ordered = send_with(client_, read_16(0, 1), kOrdered, kReadBit, 512);
+  EXPECT_FALSE(client_.readable(50ms));
+  auto data = pattern(512);
+  client_.answer_r2t(r2t, data);
+  EXPECT_EQ(client_.finish(write).status, 0);
+  EXPECT_EQ(client_.finish(ordered).data, data);
+}
+
+TEST_F(IscsiTasks, AbortOfADormantCommandIsAnsweredAtOnceAndTheNextGoesOn) {
+  hold();
+  auto first = send_with(client_, read_16(0, 1), kSimple, kReadBit, 512);
+  auto number = client_.cmd_sn;
+  auto ordered = send_with(client_, test_unit_ready(), kOrdered);
+  auto last = send_with(client_, test_unit_ready(), kSimple);
+  client_.send(request(TaskFunction::abort_task, ordered, number));
+  bool aborted = false, ended = false;
+  for (int i = 0; i < 2; ++i) {
+    auto pdu = client_.receive();
+    aborted = aborted || pdu.opcode() == Opcode::task_management_response;
+    ended = ended || pdu.bhs.initiator_task_tag == last;
+  }
+  EXPECT_TRUE(aborted && ended) << "while the first one still runs";
+  release();
+  EXPECT_EQ(client_.finish(first).status, 0);
+}
+
+TEST_F(IscsiTasks, AnAcaCommandIsRefused) {
+  auto result = client_.finish(send_with(client_, test_unit_ready(), kAca));
+  EXPECT_EQ(result.status, 2);
+  EXPECT_EQ(result.sense[2], std::byte{5});
+  EXPECT_EQ(result.sense[12], std::byte{0x49});
+  auto naca = test_unit_ready();
+  naca[5] = std::byte{4};
+  EXPECT_EQ(client_.finish(client_.send_command(naca, kFinalBit, 0)).sense[12], std::byte{0x24});
+}
+
+/// Sessions on threads of their own.
+TEST(IscsiTaskSet, OrderedCommandsCountTheOldOnesOfEverySession) {
+  IscsiTarget target({}, 3);
+  std::array<std::unique_ptr<IscsiClient>, 3> clients;
+  for (unsigned i = 0; i < 3; ++i) {
+    clients[i] = std::make_unique<IscsiClient>(target.port());
+    clients[i]->isid[5] = static_cast<std::byte>(i);
+    ASSERT_EQ(clients[i]->login(kTarget, {{"ImmediateData", "No"}}).status, 0);
+    clients[i]->clear_attentions();
+  }
+  auto& [a, b, c] = clients;
+  auto write = a->send_command(write_16(0, 1), kFinalBit | kWriteBit, 512);
+  auto r2t = a->receive();
+  auto ordered = b->send_command(read_16(0, 1), kFinalBit | kReadBit | std::byte{2}, 512);
+  EXPECT_FALSE(b->readable(50ms));
+  auto later = c->send_command(test_unit_ready(), kFinalBit | std::byte{1}, 0);
+  EXPECT_FALSE(c->readable(50ms));
+  auto data = pattern(512);
+  a->answer_r2t(r2t, data);
+  EXPECT_EQ(a->finish(write).status, 0);
+  EXPECT_EQ(b->finish(ordered).data, data);
+  EXPECT_EQ(c->finish(later).status, 0);
+}
+
+TEST(IscsiTaskSet, OrderedAndHeadOfQueueFromManySessionsAllEnd) {
+  IscsiTarget target({}, 3);
+  std::vector<std::jthread> hosts;
+  std::atomic<int> wrong = 0;
+  for (unsigned i = 0; i < 6; ++i)
+    hosts.emplace_back([&, i] {
+      IscsiClient client(target.port());
+      client.isid[5] = static_cast<std::byte>(i);
+      client.login(kTarget);
+      client.clear_attentions();
+      for (int round = 0; round < 40; ++round) {
+        std::vector<std::uint32_t> tags;
+        for (unsigned n = 0; n < 6; ++n) {
+          auto attribute = static_cast<std::byte>(1 + (n + i + static_cast<unsigned>(round)) % 3);
+          tags.push_back(client.send_command(read_16(n, 1), kFinalBit | kReadBit | attribute, 512));
+        }
+        for (auto left = tags.size(); left != 0; --left)
+          if (client.receive().opcode() != Opcode::data_in) ++wrong;
+      }
+    });
+  hosts.clear();
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST_F(IscsiTasks, TagInUseIsRejected) {

@@ -302,8 +302,8 @@ void IscsiClient::clear_attentions() {
   surprise("the unit does not become ready");
 }
 
-Pdu IscsiClient::task_management(TaskFunction function, std::uint32_t referenced,
-                                 std::uint32_t ref_cmd_sn) {
+TaskManagementBhs IscsiClient::task_request(TaskFunction function, std::uint32_t referenced,
+                                            std::uint32_t ref_cmd_sn) {
   auto header = make_header<TaskManagementBhs>(Opcode::task_management);
   header.opcode |= kImmediateBit;
   header.function = kFinalBit | static_cast<std::byte>(function);
@@ -311,7 +311,12 @@ Pdu IscsiClient::task_management(TaskFunction function, std::uint32_t referenced
   header.referenced_task_tag = referenced;
   header.ref_cmd_sn = ref_cmd_sn;
   header.cmd_sn = cmd_sn;
-  send(header);
+  return header;
+}
+
+Pdu IscsiClient::task_management(TaskFunction function, std::uint32_t referenced,
+                                 std::uint32_t ref_cmd_sn) {
+  send(task_request(function, referenced, ref_cmd_sn));
   return receive();
 }
 

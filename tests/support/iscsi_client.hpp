@@ -103,6 +103,12 @@ class IscsiClient {
   void clear_attentions();
   Pdu task_management(iscsi::TaskFunction function, std::uint32_t referenced,
                       std::uint32_t ref_cmd_sn);
+  /// An ABORT TASK to send.
+  iscsi::TaskManagementBhs abort_of(std::uint32_t tag, std::uint32_t ref_cmd_sn) {
+    return task_request(iscsi::TaskFunction::abort_task, tag, ref_cmd_sn);
+  }
+  iscsi::TaskManagementBhs task_request(iscsi::TaskFunction function, std::uint32_t referenced,
+                                        std::uint32_t ref_cmd_sn);
   Pdu logout();
 
   std::string name{kName};

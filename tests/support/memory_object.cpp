@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "storage_object/base/errc.hpp"
+
 namespace caisson::tests {
 
 using block::BlockErrc;
@@ -12,6 +14,7 @@ using block::IoOp;
 MemoryObject::MemoryObject(Setup setup)
     : setup_(std::move(setup)),
       identity_(std::make_shared<const object::Identity>(setup_.identity)),
+      modes_({.cache = setup_.cache}),
       bytes_(setup_.geometry.capacity),
       mapped_(setup_.geometry.capacity / setup_.features.unmap_granularity) {}
 
@@ -174,10 +177,53 @@ void MemoryObject::change_reservations(std::uint64_t nexus, object::ReservationR
   done(result);
 }
 
-void MemoryObject::reset(std::function<void(Error)> done) {
+Error MemoryObject::reset() {
   reservations_.reset();
+  modes_.set_current(modes_.saved());
   announce(object::ObjectEvent::reset);
+  return {};
+}
+
+void MemoryObject::recall(block::IoRequest& request, block::BlockErrc why) noexcept {
+  {
+    std::lock_guard lock(requests_mutex_);
+    auto at = std::ranges::find(held_, &request);
+    if (!recallable_ || at == held_.end()) return;
+    held_.erase(at);
+  }
+  request.finish(why);
+}
+
+void MemoryObject::change_modes(std::uint64_t nexus, const object::ModeChange& change,
+                                std::function<void(Error)> done) {
+  if (mode_error_) return done(mode_error_);
+  auto before = modes_.current();
+  auto after = object::changed(before, modes_.saved(), change);
+  modes_.set_current(after);
+  if (change.save) modes_.set_saved(after);
+  if (before != after) {
+    std::lock_guard lock(observers_mutex_);
+    for (auto* observer : observers_) observer->on_modes_changed(nexus);
+  }
   done({});
+}
+
+void MemoryObject::start_upkeep(object::UpkeepRequest request, std::function<void(Error)> begun,
+                                std::function<void(Error)> done) {
+  if (upkeep_error_) return begun(upkeep_error_);
+  if (!upkeep_.begin(request)) return begun(BlockErrc::busy);
+  begun({});
+  std::shared_ptr<block::BlockDevice> self(std::shared_ptr<void>(),
+                                           this);  // whoever made it keeps it
+  object::sweep(self, upkeep_, std::move(request), [this, done = std::move(done)](Error error) {
+    upkeep_.end(static_cast<bool>(error));
+    done(error);
+  });
+}
+
+void MemoryObject::leave_failed_sanitize(std::function<void(Error)> done) {
+  auto left = upkeep_.state() == object::UpkeepState::none || upkeep_.leave_failure();
+  done(left ? Error() : make_error_code(Errc::invalid_argument));
 }
 
 void MemoryObject::resize(std::uint64_t capacity) {

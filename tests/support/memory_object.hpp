@@ -34,17 +34,34 @@ class MemoryObject final : public object::StorageObject {
   block::Features features() const noexcept override { return setup_.features; }
   void submit(block::IoRequest& request) override;
   std::shared_ptr<const object::Identity> identity() const noexcept override { return identity_; }
-  catalog::CacheMode cache_mode() const noexcept override { return setup_.cache; }
+  catalog::CacheMode cache_mode() const noexcept override { return modes_.current().cache; }
   catalog::LunState state() const noexcept override { return state_; }
   object::Accounting accounting() const noexcept override { return {}; }
   std::uint64_t config_id() const noexcept override { return 1; }
   Result<std::uint64_t> allocated() override;
   void subscribe(object::ObjectObserver& observer) override;
   void unsubscribe(object::ObjectObserver& observer) override;
-  void reset(std::function<void(Error)> done) override;
+  void recall(block::IoRequest& request, block::BlockErrc why) noexcept override;
+  /// Nothing: what is held here has not begun, and is performed in order.
+  void abandon(block::IoRequest& request) noexcept override { (void)request; }
+  Error reset() override;
   object::Reservations& reservations() noexcept override { return reservations_; }
   void change_reservations(std::uint64_t nexus, object::ReservationRequest request,
                            std::function<void(object::ReservationResult)> done) override;
+  void recall_change(std::uint64_t nexus) noexcept override { (void)nexus; }
+
+  const object::ModeSettings& modes() const noexcept override { return modes_; }
+  void change_modes(std::uint64_t nexus, const object::ModeChange& change,
+                    std::function<void(Error)> done) override;
+  object::Medium& medium() noexcept override { return medium_; }
+  const object::Upkeep& upkeep() const noexcept override { return upkeep_; }
+  void start_upkeep(object::UpkeepRequest request, std::function<void(Error)> begun,
+                    std::function<void(Error)> done) override;
+  void leave_failed_sanitize(std::function<void(Error)> done) override;
+
+  /// The next changes of modes, and the next upkeep, fail with it.
+  void fail_modes(Error error) noexcept { mode_error_ = error; }
+  void refuse_upkeep(Error error) noexcept { upkeep_error_ = error; }
 
   Setup& setup() noexcept { return setup_; }
   void set_state(catalog::LunState state) noexcept { state_ = state; }
@@ -54,8 +71,11 @@ class MemoryObject final : public object::StorageObject {
 
   /// Requests of this kind fail with it from now on.
   void fail(block::IoOp op, block::BlockErrc code);
-  /// Requests wait for release(), which performs them in order.
+  /// Requests wait for release(), which performs them in order: as if the file
+  /// hung, so they cannot be recalled.
   void hold();
+  /// From now on requests that are held can be recalled.
+  void allow_recall() noexcept { recallable_ = true; }
   std::size_t release();
 
   std::vector<std::byte>& bytes() noexcept { return bytes_; }
@@ -83,10 +103,15 @@ class MemoryObject final : public object::StorageObject {
   std::shared_ptr<const object::Identity> identity_;
   std::atomic<catalog::LunState> state_ = catalog::LunState::online;
   object::Reservations reservations_;
+  object::ModeSettings modes_{{}};
+  object::Medium medium_;
+  object::Upkeep upkeep_;
+  Error mode_error_, upkeep_error_;
   std::vector<std::byte> bytes_;
   std::vector<bool> mapped_;  // per unmap granule
   std::map<block::IoOp, block::BlockErrc> faults_;
   bool held_back_ = false;
+  bool recallable_ = false;
   std::deque<block::IoRequest*> held_;
   std::vector<Seen> seen_;
   std::mutex requests_mutex_;  // one request at a time touches the bytes

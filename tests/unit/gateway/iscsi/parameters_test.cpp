@@ -44,7 +44,7 @@ const Row kRows[] = {
     {"DataPDUInOrder", "No", "Yes", &P::data_pdu_in_order, 1},
     {"DataSequenceInOrder", "No", "Yes", &P::data_sequence_in_order, 1},
     {"ErrorRecoveryLevel", "2", "0", &P::error_recovery_level, 0},
-    {"iSCSIProtocolLevel", "2", "1", &P::protocol_level, 1},
+    {"iSCSIProtocolLevel", "3", "2", &P::protocol_level, 2},
     {"TaskReporting", "FastAbort,RFC3720", "RFC3720", nullptr, 0},
     {"IFMarker", "Yes", "No", nullptr, 0},
     {"OFMarkInt", "1~2", "Reject", nullptr, 0},

@@ -259,12 +259,9 @@ TEST_F(AttentionTest, RaisedFromManyThreadsWhileTheNexusWorksAndRemaps) {
 }
 
 TEST_F(AttentionTest, ResetReachesTheObjectAndEveryNexus) {
-  std::optional<bool> done;
-  nexus_->reset(lun_address(0), [&](bool found) { done = found; });
-  EXPECT_EQ(done, true);
+  EXPECT_TRUE(nexus_->reset(lun_address(0)));
   expect_sense(ready(*nexus_), attention(0x29, 0x03));
-  nexus_->reset(lun_address(8), [&](bool found) { done = found; });
-  EXPECT_EQ(done, false);
+  EXPECT_FALSE(nexus_->reset(lun_address(8)));
 }
 
 }  // namespace

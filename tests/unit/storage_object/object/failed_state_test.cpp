@@ -153,7 +153,8 @@ TEST_F(FailedStateTest, AFlushThatWaitsForItsVerdictIsStillInFlight) {
   };
   object->submit(waiting);
   EXPECT_FALSE(answered);
-  object->reset([&](Error) { paused = true; });
+  object->change_reservations(0, {.action = object::ReservationAction::reserve_unit},
+                              [&](object::ReservationResult) { paused = true; });
   EXPECT_FALSE(paused);
   disk_.release();
   control.join();

@@ -157,5 +157,71 @@ TEST(InFlight, WhoWantsAllSeesTheFastOnesOfOtherThreads) {
   EXPECT_FALSE(overlap);
 }
 
+TEST(InFlight, AWaiterThatIsTakenBackHoldsUpNobody) {
+  InFlight table;
+  Range first(Hold::write, 0, 100), all(Hold::all, 0, kWholeEnd), later(Hold::read, 0, 10);
+  EXPECT_TRUE(table.enter(first.entry));
+  EXPECT_FALSE(table.enter(all.entry));
+  EXPECT_FALSE(table.enter(later.entry));
+  EXPECT_TRUE(table.withdraw(all.entry));
+  EXPECT_TRUE(later.granted);
+  EXPECT_FALSE(table.withdraw(later.entry)) << "it has entered";
+  table.leave(later.entry);
+  table.leave(first.entry);
+  EXPECT_FALSE(all.granted);
+}
+
+TEST(InFlight, AFencedWriteExcludesReadsAndWritesOfItsRange) {
+  InFlight table;
+  Range hung(Hold::write, 0, 100), beside(Hold::write, 100, 200);
+  Range writer(Hold::write, 50, 150), reader(Hold::read, 0, 10);
+  EXPECT_TRUE(table.enter(hung.entry));
+  table.fence(hung.entry);
+  table.fence(hung.entry);
+  EXPECT_TRUE(table.enter(beside.entry));
+  EXPECT_FALSE(table.enter(writer.entry));
+  EXPECT_FALSE(table.enter(reader.entry));
+  table.leave(beside.entry);
+  table.leave(hung.entry);
+  EXPECT_TRUE(writer.granted && reader.granted);
+  table.leave(writer.entry);
+  table.leave(reader.entry);
+  Range after(Hold::all, 0, kWholeEnd);
+  EXPECT_TRUE(table.enter(after.entry)) << "nothing stays announced or held";
+  table.leave(after.entry);
+}
+
+TEST(InFlight, AFencedReadExcludesNobody) {
+  InFlight table;
+  Range hung(Hold::read, 0, 100), writer(Hold::write, 0, 100);
+  EXPECT_TRUE(table.enter(hung.entry));
+  table.fence(hung.entry);
+  EXPECT_TRUE(table.enter(writer.entry));
+  table.leave(writer.entry);
+  table.leave(hung.entry);
+}
+
+TEST(InFlight, AWriteOfTheFastTableCanBeFenced) {
+  InFlight table;
+  Range hung(Hold::write, 0, 100), again(Hold::write, 0, 100), writer(Hold::write, 50, 150);
+  std::thread([&] {
+    FakeExecutor executor;
+    ASSERT_TRUE(table.enter(hung.entry));
+    ASSERT_EQ(hung.entry.place, InFlightEntry::Place::fast);
+    table.fence(hung.entry);
+    EXPECT_EQ(hung.entry.place, InFlightEntry::Place::held);
+  }).join();
+  EXPECT_FALSE(table.enter(writer.entry));
+  table.leave(hung.entry);
+  EXPECT_TRUE(writer.granted);
+  table.leave(writer.entry);
+  std::thread([&] {
+    FakeExecutor executor;
+    ASSERT_TRUE(table.enter(again.entry));
+    EXPECT_EQ(again.entry.place, InFlightEntry::Place::fast) << "nothing is announced any more";
+    table.leave(again.entry);
+  }).join();
+}
+
 }  // namespace
 }  // namespace caisson::object

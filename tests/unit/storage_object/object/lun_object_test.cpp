@@ -259,12 +259,10 @@ TEST_P(ObjectIo, ResetTellsEveryObserver) {
     }
   } observer;
   object_->subscribe(observer);
-  bool done = false;
-  object_->reset([&](Error error) { done = !error; });
-  EXPECT_TRUE(done);
+  EXPECT_EQ(object_->reset(), Error());
   EXPECT_EQ(observer.resets, 1);
   object_->unsubscribe(observer);
-  object_->reset([](Error) {});
+  EXPECT_EQ(object_->reset(), Error());
   EXPECT_EQ(observer.resets, 1);
 }
 

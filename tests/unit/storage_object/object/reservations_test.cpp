@@ -156,7 +156,7 @@ TEST_F(ReservationsTest, AWholeUnitIsFreeAfterNexusLossAndReset) {
   EXPECT_EQ(perform(IoOp::write, kB), Error());
   ask(kB, {.action = reserve_unit});
   EXPECT_EQ(perform(IoOp::write, kStranger), BlockErrc::conflict);
-  object_->reset([](Error) {});
+  EXPECT_EQ(object_->reset(), Error());
   EXPECT_EQ(perform(IoOp::write, kStranger), Error());
 }
 

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+// Task management while the file below hangs: a real object whose disk keeps
+// requests until the test lets them go. What is answered is answered before.
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "gateway/iscsi/text.hpp"
+#include "tests/support/gate_device.hpp"
+#include "tests/support/iscsi_client.hpp"
+#include "tests/support/iscsi_target.hpp"
+#include "tests/unit/storage_object/object/machine.hpp"
+
+namespace caisson::tests {
+namespace {
+
+using namespace iscsi;
+using namespace std::chrono_literals;
+using block::IoOp;
+
+constexpr const char* kHung = "iqn.2026-11.io.caisson:node:hung";
+constexpr std::uint8_t kBusy = 0x08, kTaskAborted = 0x40, kCheckCondition = 0x02;
+
+TaskFunctionResponse response_of(const Pdu& pdu) {
+  EXPECT_EQ(pdu.opcode(), Opcode::task_management_response);
+  return static_cast<TaskFunctionResponse>(pdu.as<TaskManagementResponseBhs>().response);
+}
+
+/// LUN 0 hangs when told to, LUN 1 never.
+class IscsiHungFile : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    object_ = machine_.make("db", 1 << 20);
+    unit_ = std::make_shared<scsi::LogicalUnit>(object_);
+    auto other = std::make_shared<scsi::LogicalUnit>(target_.object);
+    target_.directory.grant(IscsiTarget::kOpenHost, kHung,
+                            {scsi::Verdict::granted, {{0, unit_, false}, {1, other, false}}});
+    client_ = login(0);
+  }
+  void TearDown() override {
+    gate_->release();
+    client_.reset();
+    EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.server->bytes_held() == 0; }));
+  }
+
+  std::unique_ptr<IscsiClient> login(unsigned isid) {
+    auto client = std::make_unique<IscsiClient>(target_.port());
+    client->isid[5] = static_cast<std::byte>(isid);
+    EXPECT_EQ(client->login(kHung).status, 0);
+    client->clear_attentions();
+    return client;
+  }
+  static void adjust(ServerOptions& options) {
+    options.timers.abort = 300ms;
+    options.timers.unit_reset = 400ms;
+    options.timers.target_reset = 500ms;
+    options.timers.range_wait = 100ms;
+  }
+
+  static std::uint32_t send_write(IscsiClient& client, std::uint64_t lba,
+                                  std::span<const std::byte> data) {
+    return client.send_command(write_16(lba, static_cast<std::uint32_t>(data.size() / 512)),
+                               kFinalBit | kWriteBit, static_cast<std::uint32_t>(data.size()),
+                               data);
+  }
+  /// Sends a write that hangs; its tag.
+  std::uint32_t hang_write(IscsiClient& client, std::uint64_t lba,
+                           std::span<const std::byte> data) {
+    auto before = gate_->hanging();
+    gate_->hang(IoOp::write);
+    auto tag = send_write(client, lba, data);
+    EXPECT_TRUE(IscsiTarget::eventually([&] { return gate_->hanging() == before + 1; }));
+    gate_->pass();
+    return tag;
+  }
+  /// Writes until it is not BUSY any more.
+  static void write_at_last(IscsiClient& client, std::uint64_t lba,
+                            std::span<const std::byte> data) {
+    EXPECT_TRUE(IscsiTarget::eventually([&] { return client.write(lba, data).status != kBusy; }));
+  }
+  static IscsiClient::Result ready(IscsiClient& client) {
+    return client.finish(client.send_command(test_unit_ready(), kFinalBit, 0));
+  }
+  static void expect_attention(IscsiClient& client, int asc, int ascq) {
+    auto result = ready(client);
+    ASSERT_EQ(result.status, kCheckCondition);
+    EXPECT_EQ(result.sense[2], std::byte{6});
+    EXPECT_EQ(result.sense[12], static_cast<std::byte>(asc));
+    EXPECT_EQ(result.sense[13], static_cast<std::byte>(ascq));
+  }
+
+  SimStore disk_{SimOptions{}};
+  GateDevice* gate_ = nullptr;
+  Machine machine_{disk_, nullptr, [this](object::RegistryOptions& options) {
+                     options.decorate = [this](std::unique_ptr<block::BlockDevice> below,
+                                               const catalog::LunRecord&) {
+                       auto gate = std::make_unique<GateDevice>(std::move(below));
+                       gate_ = gate.get();
+                       return gate;
+                     };
+                   }};
+  std::shared_ptr<object::StorageObject> object_;
+  std::shared_ptr<scsi::LogicalUnit> unit_;
+  IscsiTarget target_{adjust, 2};
+  std::unique_ptr<IscsiClient> client_;
+  const std::vector<std::byte> old_ = pattern(4096, 1), new_ = pattern(4096, 2);
+};
+
+TEST_F(IscsiHungFile, AbortedWriteKeepsNewerOnesOffUntilItEnds) {
+  auto number = client_->cmd_sn;
+  auto tag = hang_write(*client_, 0, old_);
+  EXPECT_EQ(response_of(client_->task_management(TaskFunction::abort_task, tag, number)),
+            TaskFunctionResponse::complete);
+  EXPECT_EQ(gate_->hanging(), 1u) << "answered while the file hung";
+  EXPECT_EQ(client_->write(4, new_).status, kBusy) << "overlaps in part";
+  EXPECT_EQ(client_->read(0, 1).status, kBusy);
+  EXPECT_EQ(client_->write(8, new_).status, 0) << "beside it";
+  gate_->release();
+  write_at_last(*client_, 0, new_);
+  EXPECT_EQ(client_->read(0, 8).data, new_);
+}
+
+TEST_F(IscsiHungFile, NewerWriteThatWaitsLandsAfterTheOldOne) {
+  auto number = client_->cmd_sn;
+  auto tag = hang_write(*client_, 0, old_);
+  client_->task_management(TaskFunction::abort_task, tag, number);
+  auto other = login(1);
+  auto newer = send_write(*other, 0, new_);
+  gate_->release();
+  if (other->finish(newer).status == kBusy) write_at_last(*other, 0, new_);
+  EXPECT_EQ(other->read(0, 8).data, new_);
+  EXPECT_EQ(client_->read(0, 8).data, new_) << "and no answer of the aborted one came before";
+}
+
+TEST_F(IscsiHungFile, TagAndPlaceOfAnAbortedWriteAreFree) {
+  auto number = client_->cmd_sn;
+  auto tag = hang_write(*client_, 0, old_);
+  client_->task_management(TaskFunction::abort_task, tag, number);
+  EXPECT_EQ(response_of(client_->task_management(TaskFunction::abort_task, tag, number)),
+            TaskFunctionResponse::no_such_task);
+  EXPECT_EQ(client_->exp_cmd_sn, client_->cmd_sn);
+  EXPECT_EQ(client_->max_cmd_sn - client_->exp_cmd_sn + 1, 128u) << "the window is whole";
+  EXPECT_GE(target_.server->bytes_held(), old_.size()) << "its memory is not";
+}
+
+TEST_F(IscsiHungFile, CommandThatWaitsForAHungOneIsAbortedAtOnce) {
+  auto first = client_->cmd_sn;
+  auto tag = hang_write(*client_, 0, old_);
+  client_->task_management(TaskFunction::abort_task, tag, first);
+  auto number = client_->cmd_sn;
+  auto waiting = send_write(*client_, 0, new_);
+  auto response = response_of(client_->task_management(TaskFunction::abort_task, waiting, number));
+  EXPECT_EQ(response, TaskFunctionResponse::complete);
+  EXPECT_EQ(gate_->hanging(), 1u);
+}
+
+TEST_F(IscsiHungFile, ResetByAnotherSessionIsAnsweredAndSilencesWhatHangs) {
+  auto other = login(1);
+  hang_write(*other, 0, old_);
+  auto answer = client_->task_management(TaskFunction::logical_unit_reset, kNoTag, 0);
+  EXPECT_EQ(response_of(answer), TaskFunctionResponse::complete);
+  EXPECT_EQ(gate_->hanging(), 1u);
+  expect_attention(*client_, 0x29, 0x03);
+  expect_attention(*other, 0x29, 0x03);
+  EXPECT_EQ(ready(*other).status, 0) << "and the reset is all it hears of";
+  gate_->release();
+  write_at_last(*client_, 0, new_);
+  EXPECT_EQ(other->read(0, 8).data, new_);
+}
+
+TEST_F(IscsiHungFile, ClearTaskSetTellsTheOthersByAttention) {
+  auto other = login(1);
+  auto bystander = login(2);
+  hang_write(*other, 0, old_);
+  EXPECT_EQ(response_of(client_->task_management(TaskFunction::clear_task_set, kNoTag, 0)),
+            TaskFunctionResponse::complete);
+  EXPECT_EQ(gate_->hanging(), 1u);
+  expect_attention(*other, 0x2f, 0x00);
+  EXPECT_EQ(ready(*bystander).status, 0);
+  EXPECT_EQ(ready(*client_).status, 0);
+}
+
+TEST_F(IscsiHungFile, ClearTaskSetWithTasAnswersTaskAborted) {
+  std::promise<Error> changed;
+  object_->change_modes(0, {.task_aborted = true}, [&](Error error) { changed.set_value(error); });
+  ASSERT_EQ(changed.get_future().get(), Error());
+  client_->clear_attentions();
+  auto other = login(1);
+  auto tag = hang_write(*other, 0, old_);
+  hang_write(*client_, 64, old_);
+  EXPECT_EQ(response_of(client_->task_management(TaskFunction::clear_task_set, kNoTag, 0)),
+            TaskFunctionResponse::complete)
+      << "its own are aborted without an answer";
+  EXPECT_EQ(gate_->hanging(), 2u);
+  EXPECT_EQ(other->finish(tag).status, kTaskAborted);
+  EXPECT_EQ(ready(*other).status, 0) << "no attention beside it";
+}
+
+TEST_F(IscsiHungFile, HungReadLeavesTheSessionAnswerable) {
+  gate_->hang(IoOp::read);
+  client_->send_command(read_16(0, 1), kFinalBit | kReadBit, 512);
+  ASSERT_TRUE(IscsiTarget::eventually([&] { return gate_->hanging() == 1; }));
+  auto ping = make_header<NopOutBhs>(Opcode::nop_out);
+  ping.opcode |= kImmediateBit;
+  ping.initiator_task_tag = client_->next_tag();
+  ping.target_transfer_tag = kNoTag;
+  ping.cmd_sn = client_->cmd_sn;
+  client_->send(ping);
+  EXPECT_EQ(client_->receive().opcode(), Opcode::nop_in);
+  auto command = make_header<ScsiCommandBhs>(Opcode::scsi_command, kFinalBit);
+  command.lun = std::uint64_t{1} << 48;
+  command.initiator_task_tag = client_->next_tag();
+  command.cmd_sn = client_->cmd_sn++;
+  client_->send(command);
+  EXPECT_NE(client_->finish(command.initiator_task_tag).status, 0xff) << "the other LUN answers";
+  EXPECT_EQ(client_->logout().opcode(), Opcode::logout_response);
+  EXPECT_TRUE(client_->closed());
+  EXPECT_EQ(gate_->hanging(), 1u);
+}
+
+TEST_F(IscsiHungFile, SessionThatEndsLeavesOnlyTheMemoryOfWhatHangs) {
+  hang_write(*client_, 0, old_);
+  client_->close();
+  EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.sessions.list().empty(); }));
+  EXPECT_EQ(gate_->hanging(), 1u);
+  EXPECT_GE(target_.server->bytes_held(), old_.size());
+  auto again = login(0);
+  EXPECT_EQ(again->write(0, new_).status, kBusy) << "it is fenced over the session's end";
+  gate_->release();
+  write_at_last(*again, 0, new_);
+  EXPECT_EQ(again->read(0, 8).data, new_);
+}
+
+TEST_F(IscsiHungFile, ReinstatementDoesNotWaitForTheFile) {
+  hang_write(*client_, 0, old_);
+  auto again = login(0);
+  EXPECT_EQ(gate_->hanging(), 1u);
+  EXPECT_TRUE(client_->closed());
+  EXPECT_EQ(target_.sessions.list().size(), 1u);
+}
+
+TEST_F(IscsiHungFile, ReservationThatWaitsForAHungWriteEndsBusy) {
+  hang_write(*client_, 0, old_);
+  auto other = login(1);
+  std::vector<std::byte> cdb(16), list(24);
+  cdb[0] = std::byte{0x5f};
+  cdb[8] = std::byte{24};
+  list[15] = std::byte{1};
+  auto tag = other->send_command(cdb, kFinalBit | kWriteBit, 24, list);
+  EXPECT_EQ(other->finish(tag).status, kBusy);
+  EXPECT_EQ(other->write(64, new_).status, 0) << "nobody waits behind it";
+  gate_->release();
+}
+
+TEST_F(IscsiHungFile, MemoryOfAbortedCommandsIsBounded) {
+  IscsiTarget small([](ServerOptions& options) {
+    adjust(options);
+    options.limits.session_bytes = 16 << 10;
+  });
+  small.directory.grant(IscsiTarget::kOpenHost, kHung,
+                        {scsi::Verdict::granted, {{0, unit_, false}}});
+  IscsiClient client(small.port());
+  ASSERT_EQ(client.login(kHung, {{"ImmediateData", "No"}}).status, 0);
+  client.clear_attentions();
+  gate_->hang(IoOp::read);
+  bool refused = false;
+  for (unsigned i = 0; i < 8 && !refused; ++i) {
+    auto number = client.cmd_sn;
+    auto tag = client.send_command(read_16(8 * i, 8), kFinalBit | kReadBit, 4096);
+    client.send(client.abort_of(tag, number));
+    auto answer = client.receive();
+    refused =
+        answer.opcode() == Opcode::scsi_response && answer.as<ScsiResponseBhs>().status == 0x28;
+    if (refused) client.receive();
+  }
+  EXPECT_TRUE(refused) << "TASK SET FULL";
+  EXPECT_LE(small.server->bytes_held(), std::size_t{16} << 10);
+  gate_->release();
+  client.close();
+  EXPECT_TRUE(IscsiTarget::eventually([&] { return small.server->bytes_held() == 0; }));
+}
+
+}  // namespace
+}  // namespace caisson::tests

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests that their senders take back or give up.
+#include <gtest/gtest.h>
+
+#include "storage_object/object/lun_object.hpp"
+#include "tests/support/gate_device.hpp"
+#include "tests/unit/storage_object/object/machine.hpp"
+
+namespace caisson::tests {
+namespace {
+
+using block::BlockErrc;
+using block::Combine;
+using block::IoOp;
+
+constexpr std::uint64_t kMiB = 1 << 20;
+
+/// A write or a read that may be on its way for a while.
+struct Sent {
+  std::vector<std::byte> bytes;
+  IoVec memory{};
+  block::IoRequest request;
+  int completions = 0;
+
+  Sent(IoOp op, std::uint64_t offset, std::vector<std::byte> data,
+       Combine combine = Combine::replace)
+      : bytes(std::move(data)), memory{bytes.data(), bytes.size()} {
+    request.op = op;
+    request.offset = offset;
+    request.length = combine == Combine::replace_if_equal ? bytes.size() / 2 : bytes.size();
+    request.combine = combine;
+    request.buffers = {&memory, 1};
+    request.owner = this;
+    request.complete = [](block::IoRequest& done) noexcept {
+      ++static_cast<Sent*>(done.owner)->completions;
+    };
+  }
+  bool ended_with(Error error) const { return completions == 1 && request.error == error; }
+};
+
+class GivenUpTest : public ::testing::Test {
+ protected:
+  void hang(Sent& sent, IoOp op = IoOp::write) {
+    gate_->hang(op);
+    object_->submit(sent.request);
+    ASSERT_EQ(gate_->hanging(), 1u);
+    gate_->pass();
+  }
+
+  SimStore disk_{SimOptions{}};
+  GateDevice* gate_ = nullptr;
+  Machine machine_{disk_, nullptr, [this](object::RegistryOptions& options) {
+                     options.decorate = [this](std::unique_ptr<block::BlockDevice> below,
+                                               const catalog::LunRecord&) {
+                       auto gate = std::make_unique<GateDevice>(std::move(below));
+                       gate_ = gate.get();
+                       return gate;
+                     };
+                   }};
+  std::shared_ptr<object::StorageObject> object_ = machine_.make("db", kMiB);
+};
+
+TEST_F(GivenUpTest, OldWriteNeverLandsOnTheNewerOnesData) {
+  Sent old(IoOp::write, 0, filled(4096, 1)), newer(IoOp::write, 2048, filled(4096, 2)),
+      reader(IoOp::read, 0, filled(512, 9)), beside(IoOp::write, 8192, filled(512, 3));
+  hang(old);
+  object_->abandon(old.request);
+  for (auto* sent : {&newer, &reader, &beside}) object_->submit(sent->request);
+  EXPECT_TRUE(beside.ended_with({}));
+  EXPECT_EQ(newer.completions + reader.completions, 0);
+  gate_->release();
+  EXPECT_TRUE(old.ended_with({}) && newer.ended_with({}) && reader.ended_with({}));
+  std::vector<std::byte> now(6144);
+  EXPECT_EQ(read(*object_, 0, now), Error());
+  EXPECT_TRUE(std::equal(newer.bytes.begin(), newer.bytes.end(), now.begin() + 2048));
+  EXPECT_EQ(reader.bytes, filled(512, 1));
+}
+
+TEST_F(GivenUpTest, WhatWaitsIsTakenBackWithoutEffect) {
+  Sent old(IoOp::write, 0, filled(4096, 1)), busy(IoOp::write, 0, filled(4096, 2)),
+      aborted(IoOp::write, 0, filled(4096, 3));
+  hang(old);
+  object_->abandon(old.request);
+  object_->submit(busy.request);
+  object_->submit(aborted.request);
+  object_->recall(busy.request, BlockErrc::busy);
+  object_->recall(aborted.request, BlockErrc::aborted);
+  EXPECT_TRUE(busy.ended_with(BlockErrc::busy));
+  EXPECT_TRUE(aborted.ended_with(BlockErrc::aborted));
+  gate_->release();
+  std::vector<std::byte> now(4096);
+  EXPECT_EQ(read(*object_, 0, now), Error());
+  EXPECT_EQ(now, old.bytes);
+}
+
+TEST_F(GivenUpTest, WhatHasBegunIsNotTakenBack) {
+  Sent old(IoOp::write, 0, filled(4096, 1));
+  hang(old);
+  object_->recall(old.request, BlockErrc::busy);
+  object_->recall(old.request, BlockErrc::aborted);
+  EXPECT_EQ(old.completions, 0);
+  gate_->release();
+  EXPECT_TRUE(old.ended_with({}));
+}
+
+TEST_F(GivenUpTest, CompareAndWriteThatIsAbortedWhileItReadsDoesNotWrite) {
+  auto both = filled(512, 0);
+  auto verdict = filled(512, 7);
+  both.insert(both.end(), verdict.begin(), verdict.end());
+  Sent compare(IoOp::write, 0, both, Combine::replace_if_equal);
+  hang(compare, IoOp::read);
+  object_->recall(compare.request, BlockErrc::aborted);
+  gate_->release();
+  EXPECT_TRUE(compare.ended_with(BlockErrc::aborted));
+  std::vector<std::byte> now(512);
+  EXPECT_EQ(read(*object_, 0, now), Error());
+  EXPECT_EQ(now, filled(512, 0));
+}
+
+TEST_F(GivenUpTest, ReadThatWasGivenUpHoldsUpNobody) {
+  Sent old(IoOp::read, 0, filled(4096, 9)), newer(IoOp::write, 0, filled(4096, 2));
+  hang(old, IoOp::read);
+  object_->abandon(old.request);
+  object_->submit(newer.request);
+  EXPECT_TRUE(newer.ended_with({}));
+  gate_->release();
+  EXPECT_TRUE(old.ended_with({}));
+}
+
+}  // namespace
+}  // namespace caisson::tests
