@@ -38,18 +38,21 @@ SimVerdict SimCore::enter(SimOp op, const SimNode* node, std::uint64_t offset, s
     trace.push_back({op, node == nullptr ? 0 : node->id, offset, length});
     if (operations++ == cut_at) {
       cut = true;
-      return {.error = SimStore::power_lost(), .dying = true};
+      return {.error = SimStore::power_lost(),
+              .dying = under_way != SimUnderWay::not_begun,
+              .partly = under_way == SimUnderWay::partly};
     }
   }
   SimVerdict verdict;
-  for (auto& [fault, seen] : faults) {
+  for (auto& [fault, wanted, seen] : faults) {
+    if (wanted != 0 && (node == nullptr || node->id != wanted)) continue;
     if (fault.op ? *fault.op != op : !numbered(op)) continue;
     if (fault.in_sync && !durable) continue;
     auto index = seen++;
     if (index < fault.skip || index - fault.skip >= fault.times) continue;
     verdict.hang |= fault.hang;
     verdict.in_sync |= fault.in_sync;
-    if (fault.error != 0) verdict.error = sim_error(fault.error);
+    if (fault.error != 0) verdict.error = sim_error(fault.error), ++hits;
   }
   return verdict;
 }
@@ -93,6 +96,8 @@ Error SimCore::write(SimNode& node, FileRequest& request, const SimVerdict& verd
   if (!has_room(node.data.live().missing(request.offset, request.length))) return sim_error(ENOSPC);
   std::vector<std::byte> bytes(request.length);
   gather(bytes, request.buffers, 0);
+  if (auto pages = bytes.size() / SimBytes::kPage; verdict.partly && pages > 0)
+    bytes.resize((operations % pages + 1) * SimBytes::kPage);
   change(node, [&](SimData& data) {
     data.write(request.offset, bytes);
     if (verdict.in_sync) return data.lose_data();

@@ -24,18 +24,21 @@ inline file_store::FileAttributes attributes_of(const SimNode& node) {
 
 /// What an operation is told on entry.
 struct SimVerdict {
-  Error error;         ///< fail with it
-  bool dying = false;  ///< the power goes now: take effect, but fail
+  Error error;          ///< fail with it
+  bool dying = false;   ///< the power goes now: take effect, but fail
+  bool partly = false;  ///< with `dying`: a write of several pages reaches the first ones only
   bool hang = false;
   bool in_sync = false;  ///< the error is of the sync of a durable write
 };
+
+class SimFile;
 
 class SimCore {
  public:
   using Lock = std::unique_lock<std::mutex>;
   struct Hung {
     file_store::FileRequest* request;
-    std::shared_ptr<SimNode> node;
+    SimFile* file;
     Executor* executor;
     Error error;
   };
@@ -76,6 +79,8 @@ class SimCore {
   std::condition_variable released;
   bool cut = false;
   std::optional<std::uint64_t> cut_at;
+  SimUnderWay under_way = SimUnderWay::done;
+  std::uint64_t hits = 0;
   std::uint64_t operations = 0;
   std::uint64_t last_handle = 0;
 
@@ -87,6 +92,7 @@ class SimCore {
 
   struct Armed {
     SimFault fault;
+    std::uint64_t node = 0;  ///< of fault.file; 0: any
     std::uint64_t seen = 0;
   };
   std::vector<Armed> faults;

@@ -33,7 +33,8 @@ SimFile::SimFile(std::shared_ptr<SimCore> core, SimNodePtr node, file_store::Ope
       node_(std::move(node)),
       traits_(core_->options.traits),
       read_only_(options.read_only),
-      handle_(++core_->last_handle) {
+      handle_(++core_->last_handle),
+      heard_(node_->writeback.heard ? node_->writeback.failures : 0) {
   traits_.direct = options.direct;
   ++node_->handles;
 }
@@ -63,6 +64,22 @@ Error SimFile::check(const FileRequest& request) const {
   return {};
 }
 
+Error SimFile::execute(FileRequest& request, const SimVerdict& verdict) {
+  auto error = core_->execute(*node_, request, verdict);
+  auto syncs = request.op == FileOp::sync || (request.op == FileOp::write && request.durable);
+  return error || !syncs ? error : hear_of_writeback();
+}
+
+/// What fsync answers of a writeback that failed before it: each handle once.
+Error SimFile::hear_of_writeback() {
+  auto& writeback = node_->writeback;
+  if (heard_ == writeback.failures) return {};
+  heard_ = writeback.failures;
+  writeback.heard = true;
+  ++core_->hits;
+  return sim_error(writeback.error);
+}
+
 void SimFile::submit(FileRequest& request) {
   auto error = check(request);
   auto* executor = Executor::current();
@@ -72,10 +89,10 @@ void SimFile::submit(FileRequest& request) {
     auto verdict = core_->enter(sim_op(request.op), node_.get(), request.offset, request.length,
                                 request.durable);
     if (verdict.hang) {
-      core_->hung.push_back({&request, node_, executor, verdict.error});
+      core_->hung.push_back({&request, this, executor, verdict.error});
       return;
     }
-    error = core_->execute(*node_, request, verdict);
+    error = execute(request, verdict);
   }
   if (core_->options.asynchronous && executor != nullptr)
     executor->post([&request, error] { request.finish(error); });
@@ -86,7 +103,7 @@ void SimFile::submit(FileRequest& request) {
 void SimFile::resume(SimCore& core, const SimCore::Hung& hung) {
   auto lock = core.lock();
   SimVerdict verdict{.error = core.cut ? SimStore::power_lost() : hung.error};
-  auto error = core.execute(*hung.node, *hung.request, verdict);
+  auto error = hung.file->execute(*hung.request, verdict);
   lock.unlock();
   hung.request->finish(error);
 }
@@ -111,6 +128,7 @@ Result<> SimFile::sync_all() {
   auto lock = core_->lock();
   auto verdict = core_->enter_blocking(lock, SimOp::sync_all, node_.get());
   if (auto error = core_->sync(*node_, true, verdict); error) return error;
+  if (auto error = hear_of_writeback(); error) return error;
   return {};
 }
 

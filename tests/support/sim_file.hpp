@@ -29,6 +29,9 @@ class SimFile final : public file_store::File {
 
  private:
   Error check(const file_store::FileRequest& request) const;
+  /// With the core's lock held.
+  Error execute(file_store::FileRequest& request, const SimVerdict& verdict);
+  Error hear_of_writeback();
 
   std::shared_ptr<SimCore> core_;
   SimNodePtr node_;
@@ -36,6 +39,7 @@ class SimFile final : public file_store::File {
   bool read_only_;
   bool holds_off_ = false;
   std::uint64_t handle_;
+  std::uint64_t heard_;  ///< failed writebacks of the node
 };
 
 }  // namespace caisson::tests

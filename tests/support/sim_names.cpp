@@ -43,6 +43,30 @@ class Copier {
   std::map<std::uint64_t, SimNodePtr> copies_;
 };
 
+/// Copies a tree as it is, each node once.
+class Twins {
+ public:
+  SimNodePtr of(const SimNodePtr& from) {
+    if (from == nullptr) return nullptr;
+    auto& made = twins_[from.get()];
+    if (made != nullptr) return made;
+    made = std::make_shared<SimNode>();
+    auto twin = made;
+    twin->id = from->id;
+    twin->kind = from->kind;
+    twin->data = from->data;
+    twin->links = from->links;
+    twin->writeback = from->writeback;
+    for (const auto& [leaf, child] : from->children) twin->children[leaf] = of(child);
+    for (const auto& [leaf, child] : from->durable_children)
+      twin->durable_children[leaf] = of(child);
+    return twin;
+  }
+
+ private:
+  std::map<const SimNode*, SimNodePtr> twins_;
+};
+
 void put(Children& children, const std::string& leaf, const SimNodePtr& value) {
   if (value == nullptr)
     children.erase(leaf);
@@ -208,6 +232,20 @@ SimNames SimNames::after_cut(std::uint64_t seed, const CutPolicy& policy, bool t
   left.root_ = Copier(std::move(changed), random.next(), policy).copy(*root_);
   left.last_id_ = last_id_;
   return left;
+}
+
+SimNames SimNames::copy() const {
+  Twins twins;
+  SimNames made;
+  made.root_ = twins.of(root_);
+  made.last_id_ = last_id_;
+  for (const auto& change : changes_) {
+    Change twin{twins.of(change.subject), {}};
+    for (const auto& [directory, leaf, value] : change.entries)
+      twin.entries.push_back({twins.of(directory), leaf, twins.of(value)});
+    made.changes_.push_back(std::move(twin));
+  }
+  return made;
 }
 
 }  // namespace caisson::tests

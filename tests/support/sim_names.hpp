@@ -35,6 +35,10 @@ class SimNames {
   /// The tree after a cut: durable names and a random part of the others.
   SimNames after_cut(std::uint64_t seed, const CutPolicy& policy, bool torn_renames) const;
 
+  /// The tree as it is, with what is not durable yet, apart from this one. Of
+  /// nobody's handles: what has no name any more can only come back by a cut.
+  SimNames copy() const;
+
   std::uint64_t next_id() noexcept { return ++last_id_; }
   const SimNodePtr& root() const noexcept { return root_; }
 

@@ -33,6 +33,11 @@ void SimData::zero(std::uint64_t offset, std::uint64_t length) {
   changes_.push_back({.kind = Kind::zero, .offset = offset, .length = length});
 }
 
+void SimData::allocate(std::uint64_t offset, std::uint64_t length) {
+  live_.allocate(offset, length);
+  changes_.push_back({.kind = Kind::allocate, .offset = offset, .length = length});
+}
+
 void SimData::resize(std::uint64_t size) {
   if (size < size_) live_.truncate(size);
   size_ = size;
@@ -46,6 +51,7 @@ void SimData::apply(SimBytes& bytes, const Change& change) {
                          std::span(*change.data).subspan(change.data_offset, change.length));
     case Kind::punch: return bytes.punch(change.offset, change.length);
     case Kind::zero: return bytes.zero(change.offset, change.length);
+    case Kind::allocate: return bytes.allocate(change.offset, change.length);
     case Kind::size: return;
   }
 }
@@ -76,10 +82,10 @@ std::size_t SimData::last_data() const noexcept {
 void SimData::commit(std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     const auto& change = changes_[i];
-    if (is_data(change))
-      apply(durable_, change);
-    else
+    if (change.kind == Kind::size)
       set_durable_size(change.offset);
+    else
+      apply(durable_, change);
   }
   changes_.erase(changes_.begin(), changes_.begin() + static_cast<std::ptrdiff_t>(count));
 }
@@ -87,10 +93,10 @@ void SimData::commit(std::size_t count) {
 void SimData::drop_clean() {
   live_ = durable_;
   for (const auto& change : changes_) {
-    if (is_data(change))
-      apply(live_, change);
-    else
+    if (change.kind == Kind::size)
       live_.truncate(change.offset);
+    else
+      apply(live_, change);
   }
 }
 
@@ -119,7 +125,7 @@ void SimData::clip(std::size_t count, std::uint64_t from, std::uint64_t to) {
 /// truncation did to older data.
 void SimData::commit_sizes(std::size_t count) {
   for (std::size_t i = 0; i < count;) {
-    if (is_data(changes_[i])) {
+    if (changes_[i].kind != Kind::size) {
       ++i;
       continue;
     }
@@ -168,7 +174,11 @@ SimData SimData::after_cut(SimRandom& random, const CutPolicy& policy) const {
   // wait for them, nor they for data.
   auto sizes_survive = true;
   for (const auto& change : changes_) {
-    if (!is_data(change)) {
+    if (change.kind == Kind::allocate) {
+      if (random.chance(policy.keep_percent)) apply(left.durable_, change);
+      continue;
+    }
+    if (change.kind == Kind::size) {
       sizes_survive = sizes_survive && random.chance(policy.keep_percent);
       if (sizes_survive) left.set_durable_size(change.offset);
       continue;

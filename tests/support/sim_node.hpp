@@ -31,7 +31,7 @@ class SimData {
   void write(std::uint64_t offset, std::span<const std::byte> from);
   void punch(std::uint64_t offset, std::uint64_t length);
   void zero(std::uint64_t offset, std::uint64_t length);
-  void allocate(std::uint64_t offset, std::uint64_t length) { live_.allocate(offset, length); }
+  void allocate(std::uint64_t offset, std::uint64_t length);
   void resize(std::uint64_t size);
 
   /// fdatasync: all data, and the changes of the size that came before the last
@@ -54,7 +54,7 @@ class SimData {
   SimData after_cut(SimRandom& random, const CutPolicy& policy) const;
 
  private:
-  enum class Kind { write, punch, zero, size };
+  enum class Kind { write, punch, zero, allocate, size };
   struct Change {
     Kind kind = Kind::write;
     std::uint64_t offset = 0;  ///< of Kind::size: the new size
@@ -64,7 +64,7 @@ class SimData {
   };
   using Changes = std::deque<Change>;
 
-  static bool is_data(const Change& change) noexcept { return change.kind != Kind::size; }
+  static bool is_data(const Change& change) noexcept { return change.kind < Kind::allocate; }
   static void apply(SimBytes& bytes, const Change& change);
   static Change part(const Change& change, std::uint64_t from, std::uint64_t to);
   static void apply_torn(SimBytes& bytes, const Change& change, SimRandom& random,
@@ -92,7 +92,14 @@ struct SimNode {
   std::uint64_t handles = 0;     ///< open files
   bool linkable = false;         ///< made without a name and not published yet
   std::uint64_t owner_lock = 0;  ///< handle that holds it; 0: none
-  unsigned held_off = 0;         ///< handles that hold the shared form
+  /// Writebacks that failed behind everybody's back: every handle that was open
+  /// then hears of the last one once; one opened later does while nobody has.
+  struct Writeback {
+    std::uint64_t failures = 0;
+    int error = 0;
+    bool heard = true;
+  } writeback;
+  unsigned held_off = 0;  ///< handles that hold the shared form
   std::map<std::string, std::shared_ptr<SimNode>, std::less<>> children;
   std::map<std::string, std::shared_ptr<SimNode>, std::less<>> durable_children;
 };

@@ -61,9 +61,16 @@ std::unique_ptr<SimStore> SimStore::settled() const {
       new SimStore(std::make_shared<SimCore>(core_->options, std::move(tree))));
 }
 
-void SimStore::cut_at(std::uint64_t number) {
+std::unique_ptr<SimStore> SimStore::killed() const {
+  auto lock = core_->lock();
+  return std::unique_ptr<SimStore>(
+      new SimStore(std::make_shared<SimCore>(core_->options, core_->names.copy())));
+}
+
+void SimStore::cut_at(std::uint64_t number, SimUnderWay under_way) {
   auto lock = core_->lock();
   core_->cut_at = number;
+  core_->under_way = under_way;
 }
 
 void SimStore::cut_now() {
@@ -94,12 +101,25 @@ std::vector<std::string> SimStore::trace() const {
 
 void SimStore::inject(const SimFault& fault) {
   auto lock = core_->lock();
-  core_->faults.push_back({fault});
+  auto node = fault.file.empty() ? 0 : core_->names.find(fault.file).value()->id;
+  core_->faults.push_back({fault, node});
 }
 
 void SimStore::clear_faults() {
   auto lock = core_->lock();
   core_->faults.clear();
+}
+
+std::uint64_t SimStore::hits() const {
+  auto lock = core_->lock();
+  return core_->hits;
+}
+
+void SimStore::fail_writeback(std::string_view name, int error) {
+  auto lock = core_->lock();
+  auto& node = *core_->names.find(name).value();
+  node.data.lose_data();
+  node.writeback = {node.writeback.failures + 1, error, false};
 }
 
 std::size_t SimStore::hanging() const {

@@ -91,7 +91,12 @@ struct SimFault {
   /// Of writes, not with `hang`: hits durable ones only. The write itself takes
   /// effect; its sync fails and loses everything unsynced of the file.
   bool in_sync = false;
+  /// Of this file alone, by the name it has when this is injected; empty: any.
+  std::string file{};
 };
+
+/// How far the operation got during which the power went. A sync has not.
+enum class SimUnderWay { not_begun, partly, done };
 
 class SimCore;
 
@@ -108,14 +113,19 @@ class SimStore final : public file_store::Store {
   /// seed gives the same result; seeds vary from "nothing but the durable
   /// survived" to "nearly everything did".
   std::unique_ptr<SimStore> power_cut(std::uint64_t seed) const;
+  /// The store that the next process finds if this one was killed and the
+  /// machine goes on: all that programs see stays, durable or not, locks and
+  /// handles are gone. A power_cut() of it may still lose what was never synced.
+  std::unique_ptr<SimStore> killed() const;
   /// A store in which everything done so far is durable: a starting point for
   /// many runs.
   std::unique_ptr<SimStore> settled() const;
 
   /// Cuts the power when numbered operation `number` (from 0) is asked for: it
   /// and everything after it, reads too, fails with power_lost(). The one that
-  /// was under way may have taken effect: it is among what may survive.
-  void cut_at(std::uint64_t number);
+  /// was under way may have taken effect, as `under_way` says. A process that
+  /// dies then, instead of the machine, is the same with killed() afterwards.
+  void cut_at(std::uint64_t number, SimUnderWay under_way = SimUnderWay::done);
   void cut_now();
   bool is_cut() const;
   /// What a dead machine answers: ESHUTDOWN, which no operation gives otherwise.
@@ -128,6 +138,14 @@ class SimStore final : public file_store::Store {
 
   void inject(const SimFault& fault);
   void clear_faults();
+  /// How many operations were hit by an error, and syncs that reported one of
+  /// fail_writeback().
+  std::uint64_t hits() const;
+  /// The kernel wrote back what is not durable of the file, and failed: it counts
+  /// as clean and never reaches the disk, programs still read it. Every open
+  /// handle hears of it once, by its next sync or durable write; so does one that
+  /// is opened before anybody has.
+  void fail_writeback(std::string_view name, int error);
   /// Operations that hang now, and letting them go.
   std::size_t hanging() const;
   void release();
