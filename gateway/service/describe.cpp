@@ -138,6 +138,37 @@ wire::StoreDescription describe_store(Parts& parts, const catalog::StoreRecord& 
   return out;
 }
 
+namespace {
+
+std::string saved_text(const object::ModeValues& saved) {
+  return fmt::format("cache {}, write protected {}, descriptor sense {}", to_string(saved.cache),
+                     saved.write_protect ? "yes" : "no", saved.descriptor_sense ? "yes" : "no");
+}
+
+std::string condition_of(object::StorageObject& object) {
+  const auto& upkeep = object.upkeep();
+  auto percent = upkeep.progress() * 100 / 65536;
+  switch (upkeep.state()) {
+    case object::UpkeepState::none: break;
+    case object::UpkeepState::formatting: return fmt::format("formatting, {} %", percent);
+    case object::UpkeepState::sanitizing: return fmt::format("sanitizing, {} %", percent);
+    case object::UpkeepState::format_failed: return "a format failed: format it again";
+    case object::UpkeepState::sanitize_failed: return "a sanitize failed or was interrupted";
+  }
+  return object.medium().present() ? "" : "ejected";
+}
+
+void add_host_settings(object::StorageObject& object, wire::LunDescription& out) {
+  auto current = object.modes().current(), saved = object.modes().saved();
+  out.set_cache(std::string(to_string(current.cache)));
+  out.set_write_protect(current.write_protect);
+  out.set_descriptor_sense(current.descriptor_sense);
+  if (saved != current) out.set_saved_modes(saved_text(saved));
+  out.set_condition(condition_of(object));
+}
+
+}  // namespace
+
 wire::LunDescription describe_lun(Parts& parts, const object::LunView& lun, Detail detail) {
   const auto& record = lun.record;
   wire::LunDescription out;
@@ -163,6 +194,7 @@ wire::LunDescription describe_lun(Parts& parts, const object::LunView& lun, Deta
   out.set_owner_epoch(record.owner_epoch);
   out.set_created_at(record.created_at);
   for (const auto& snapshot : record.snapshots) out.add_snapshots(snapshot.name);
+  if (lun.object) add_host_settings(*lun.object, out);
   add_space(parts, lun, out);
   add_users(parts, lun, out);
   if (detail == Detail::summary) return out;

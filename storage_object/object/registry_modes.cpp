@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// What hosts set at a LUN and what is kept of it: modes, and whether a sanitize
+// has ended. The catalog's row rules the cache mode, the trailer the rest.
+#include "storage_object/base/errc.hpp"
+#include "storage_object/base/log.hpp"
+#include "storage_object/object/registry_impl.hpp"
+
+namespace caisson::object {
+
+using catalog::CacheMode;
+using catalog::LunRecord;
+
+ModeKeeper Registry::mode_keeper(const EntryPtr& entry) {
+  return [this, weak = std::weak_ptr(entry)](ModeValues current, std::optional<ModeValues> saved,
+                                             std::function<void(Error)> kept) {
+    modes_thread_->post([this, weak, current, saved, kept = std::move(kept)] {
+      auto changing = weak.lock();
+      kept(changing ? keep_modes(changing, current, saved) : make_error_code(Errc::offline));
+    });
+  };
+}
+
+/// Not behind an administrator's change: that may wait for hosts.
+Error Registry::keep_modes(const EntryPtr& entry, ModeValues current,
+                           const std::optional<ModeValues>& saved) {
+  std::unique_lock change(entry->change, std::try_to_lock);
+  if (!change) return make_error_code(Errc::in_use);
+  auto row = row_of_entry(entry);
+  std::shared_ptr<Container> container;
+  std::shared_ptr<LunObject> object;
+  {
+    std::lock_guard lock(mutex_);
+    container = entry->container;
+    object = entry->object;
+  }
+  if (!object || !container) return make_error_code(Errc::offline);
+  std::shared_ptr<file_store::File> file;
+  if (object->cache_mode() != current.cache) {
+    auto store = open_store(row.store);
+    if (!store) return store.error().code;
+    auto opened = container->open_data(**store, current.cache);
+    if (!opened) return opened.error().code;
+    file = std::move(*opened);
+  }
+  if (saved)
+    if (auto done = save_modes(entry, *container, *saved); !done) {
+      log::error("LUN '{}': its modes cannot be saved: {}", row.name, done.error().message);
+      return done.error().code;
+    }
+  if (file) use_file(*object, std::move(file), current.cache);
+  return {};
+}
+
+Outcome<> Registry::save_modes(const EntryPtr& entry, Container& container, ModeValues saved) {
+  auto before = row_of_entry(entry).cache;
+  auto set_cache = [&](CacheMode cache) {
+    return save(entry, [cache](LunRecord& changed) { changed.cache = cache; });
+  };
+  if (before != saved.cache)
+    if (auto done = set_cache(saved.cache); !done) return done;
+  auto done = container.update([&](format::pb::Trailer& message) { write_modes(message, saved); });
+  if (!done && before != saved.cache)
+    if (auto back = set_cache(before); !back) log::error("{}", back.error().message);
+  return done;
+}
+
+void Registry::use_file(LunObject& object, std::shared_ptr<file_store::File> file, CacheMode mode) {
+  bool lost;
+  {
+    LunObject::Pause pause(object);
+    lost = !file_store::sync(*object.data().file());
+    object.set_mode(mode, std::move(file));
+  }
+  if (lost) object.fail();
+}
+
+UpkeepKeeper Registry::upkeep_keeper(const EntryPtr& entry) {
+  return [this, weak = std::weak_ptr(entry)](UpkeepState state, bool may_be_left,
+                                             std::function<void(Error)> kept) {
+    control_->post([this, weak, state, may_be_left, kept = std::move(kept)] {
+      auto changing = weak.lock();
+      kept(changing ? keep_upkeep(changing, state, may_be_left) : make_error_code(Errc::offline));
+    });
+  };
+}
+
+Error Registry::keep_upkeep(const EntryPtr& entry, UpkeepState state, bool may_be_left) {
+  std::shared_ptr<Container> container;
+  {
+    std::lock_guard lock(mutex_);
+    container = entry->container;
+  }
+  if (!container) return make_error_code(Errc::offline);
+  auto done = container->update([&](format::pb::Trailer& message) {
+    if (state == UpkeepState::none) return message.clear_sanitize();
+    message.mutable_sanitize()->set_may_be_left(may_be_left);
+  });
+  if (done) return {};
+  log::error("a sanitize cannot be noted: {}", done.error().message);
+  return done.error().code;
+}
+
+}  // namespace caisson::object
