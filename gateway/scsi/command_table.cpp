@@ -26,7 +26,12 @@ consteval Usage usage(std::string_view text) {
 using enum Access;
 using D = Direction;
 using G = object::CommandClass;
-constexpr auto kAlways = static_cast<std::uint8_t>(kDuringAttention | kWhenOffline | kWithoutUnit);
+constexpr std::uint8_t kAlways = 0x7f;
+/// Tells of the unit, or sets what is not the medium's.
+constexpr std::uint8_t kReport = kWhenOffline | kInStandby | kWhenUnavailable | kDuringUpkeep |
+                                 kWithoutMedium;
+constexpr std::uint8_t kSetting = kWhenOffline | kInStandby | kWithoutMedium;
+constexpr std::uint8_t kReserving = kInStandby | kWithoutMedium;
 constexpr auto kNone = kNoAction;
 constexpr auto kAny = Need::nothing;
 
@@ -43,13 +48,16 @@ constexpr CommandSpec kCommands[] = {
 //   op    action len  data     access guard           allow          need         usage                                               plan                    run                     name                              timeout
     {0x00, kNone,  6, D::none, none,  G::status,      kNever,        kAny,        usage("00 00 00 00 00 00"),                         plan_nothing,           run_test_unit_ready,    "TEST UNIT READY",                kQuick},
     {0x03, kNone,  6, D::in,   none,  G::always,      kAlways,       kAny,        usage("03 01 00 00 FF 00"),                         plan_request_sense,     run_request_sense,      "REQUEST SENSE",                  kQuick},
+    {0x04, kNone,  6, D::out,  write, G::write,       kDuringUpkeep, kAny,        usage("04 3F 00 00 00 00"),                         plan_format_unit,       run_format_unit,        "FORMAT UNIT",                    kLong},
     {0x08, kNone,  6, D::in,   read,  G::read,        kNever,        kAny,        usage("08 1F FF FF FF 00"),                         plan_read,              run_read,               "READ(6)",                        kIo},
     {0x0a, kNone,  6, D::out,  write, G::write,       kNever,        kAny,        usage("0A 1F FF FF FF 00"),                         plan_write,             run_write,              "WRITE(6)",                       kIo},
     {0x12, kNone,  6, D::in,   none,  G::always,      kAlways,       kAny,        usage("12 01 FF FF FF 00"),                         plan_inquiry,           run_inquiry,            "INQUIRY",                        kQuick},
-    {0x15, kNone,  6, D::out,  none,  G::write,       kWhenOffline,  kAny,        usage("15 10 00 00 FF 00"),                         plan_mode_select,       run_mode_select,        "MODE SELECT(6)",                 kQuick},
-    {0x16, kNone,  6, D::none, none,  G::always,      kNever,        kAny,        usage("16 00 00 00 00 00"),                         plan_nothing,           run_reserve_unit,       "RESERVE(6)",                     kQuick},
-    {0x17, kNone,  6, D::none, none,  G::always,      kNever,        kAny,        usage("17 00 00 00 00 00"),                         plan_nothing,           run_release_unit,       "RELEASE(6)",                     kQuick},
-    {0x1a, kNone,  6, D::in,   none,  G::read,        kWhenOffline,  kAny,        usage("1A 08 FF FF FF 00"),                         plan_mode_sense,        run_mode_sense,         "MODE SENSE(6)",                  kQuick},
+    {0x15, kNone,  6, D::out,  none,  G::write,       kSetting,      kAny,        usage("15 11 00 00 FF 00"),                         plan_mode_select,       run_mode_select,        "MODE SELECT(6)",                 kQuick},
+    {0x16, kNone,  6, D::none, none,  G::always,      kReserving,    kAny,        usage("16 00 00 00 00 00"),                         plan_nothing,           run_reserve_unit,       "RESERVE(6)",                     kQuick},
+    {0x17, kNone,  6, D::none, none,  G::always,      kReserving,    kAny,        usage("17 00 00 00 00 00"),                         plan_nothing,           run_release_unit,       "RELEASE(6)",                     kQuick},
+    {0x1a, kNone,  6, D::in,   none,  G::read,        kSetting,      kAny,        usage("1A 08 FF FF FF 00"),                         plan_mode_sense,        run_mode_sense,         "MODE SENSE(6)",                  kQuick},
+    {0x1b, kNone,  6, D::none, none,  G::status,      kWithoutMedium,kAny,        usage("1B 01 00 0F F7 00"),                         plan_start_stop,        run_start_stop,         "START STOP UNIT",                kSync},
+    {0x1e, kNone,  6, D::none, none,  G::status,      kWithoutMedium,kAny,        usage("1E 00 00 00 03 00"),                         plan_prevent_allow,     run_prevent_allow,      "PREVENT ALLOW MEDIUM REMOVAL",   kQuick},
     {0x25, kNone, 10, D::in,   none,  G::always,      kNever,        kAny,        usage("25 00 00 00 00 00 00 00 00 00"),             plan_read_capacity_10,  run_read_capacity_10,   "READ CAPACITY(10)",              kQuick},
     {0x28, kNone, 10, D::in,   read,  G::read,        kNever,        kAny,        usage("28 1A FF FF FF FF 1F FF FF 00"),             plan_read,              run_read,               "READ(10)",                       kIo},
     {0x2a, kNone, 10, D::out,  write, G::write,       kNever,        kAny,        usage("2A 1A FF FF FF FF 1F FF FF 00"),             plan_write,             run_write,              "WRITE(10)",                      kIo},
@@ -60,22 +68,26 @@ constexpr CommandSpec kCommands[] = {
     {0x37, kNone, 10, D::in,   none,  G::read,        kNever,        kAny,        usage("37 00 1F 00 00 00 00 FF FF 00"),             plan_read_defect_data,  run_read_defect_data,   "READ DEFECT DATA(10)",           kQuick},
     {0x41, kNone, 10, D::out,  write, G::write,       kNever,        kAny,        usage("41 08 FF FF FF FF 1F FF FF 00"),             plan_write_same,        run_write_same,         "WRITE SAME(10)",                 kLong},
     {0x42, kNone, 10, D::out,  write, G::write,       kNever,        Need::unmap, usage("42 00 00 00 00 00 1F FF FF 00"),             plan_unmap,             run_unmap,              "UNMAP",                          kLong},
-    {0x55, kNone, 10, D::out,  none,  G::write,       kWhenOffline,  kAny,        usage("55 10 00 00 00 00 00 FF FF 00"),             plan_mode_select,       run_mode_select,        "MODE SELECT(10)",                kQuick},
-    {0x56, kNone, 10, D::none, none,  G::always,      kNever,        kAny,        usage("56 00 00 00 00 00 00 00 00 00"),             plan_nothing,           run_reserve_unit,       "RESERVE(10)",                    kQuick},
-    {0x57, kNone, 10, D::none, none,  G::always,      kNever,        kAny,        usage("57 00 00 00 00 00 00 00 00 00"),             plan_nothing,           run_release_unit,       "RELEASE(10)",                    kQuick},
-    {0x5a, kNone, 10, D::in,   none,  G::read,        kWhenOffline,  kAny,        usage("5A 18 FF FF 00 00 00 FF FF 00"),             plan_mode_sense,        run_mode_sense,         "MODE SENSE(10)",                 kQuick},
-    {0x5e, 0x00,  10, D::in,   none,  G::reservation, kNever,        kAny,        usage("5E 00 00 00 00 00 00 FF FF 00"),             plan_persistent_in,     run_read_keys,          "PERSISTENT RESERVE IN, READ KEYS",kQuick},
-    {0x5e, 0x01,  10, D::in,   none,  G::reservation, kNever,        kAny,        usage("5E 01 00 00 00 00 00 FF FF 00"),             plan_persistent_in,     run_read_reservation,   "PERSISTENT RESERVE IN, READ RESERVATION",kQuick},
-    {0x5e, 0x02,  10, D::in,   none,  G::reservation, kNever,        kAny,        usage("5E 02 00 00 00 00 00 FF FF 00"),             plan_persistent_in,     run_report_capabilities,"PERSISTENT RESERVE IN, REPORT CAPABILITIES",kQuick},
-    {0x5e, 0x03,  10, D::in,   none,  G::reservation, kNever,        kAny,        usage("5E 03 00 00 00 00 00 FF FF 00"),             plan_persistent_in,     run_read_full_status,   "PERSISTENT RESERVE IN, READ FULL STATUS",kQuick},
-    {0x5f, 0x00,  10, D::out,  none,  G::reservation, kNever,        kAny,        usage("5F 00 FF 00 00 FF FF FF FF 00"),             plan_persistent_out,    run_persistent_out,     "PERSISTENT RESERVE OUT, REGISTER",kIo},
-    {0x5f, 0x01,  10, D::out,  none,  G::reservation, kNever,        kAny,        usage("5F 01 FF 00 00 FF FF FF FF 00"),             plan_persistent_out,    run_persistent_out,     "PERSISTENT RESERVE OUT, RESERVE",kIo},
-    {0x5f, 0x02,  10, D::out,  none,  G::reservation, kNever,        kAny,        usage("5F 02 FF 00 00 FF FF FF FF 00"),             plan_persistent_out,    run_persistent_out,     "PERSISTENT RESERVE OUT, RELEASE",kIo},
-    {0x5f, 0x03,  10, D::out,  none,  G::reservation, kNever,        kAny,        usage("5F 03 FF 00 00 FF FF FF FF 00"),             plan_persistent_out,    run_persistent_out,     "PERSISTENT RESERVE OUT, CLEAR",  kIo},
-    {0x5f, 0x04,  10, D::out,  none,  G::reservation, kNever,        kAny,        usage("5F 04 FF 00 00 FF FF FF FF 00"),             plan_persistent_out,    run_persistent_out,     "PERSISTENT RESERVE OUT, PREEMPT",kIo},
-    {0x5f, 0x05,  10, D::out,  none,  G::reservation, kNever,        kAny,        usage("5F 05 FF 00 00 FF FF FF FF 00"),             plan_persistent_out,    run_persistent_out,     "PERSISTENT RESERVE OUT, PREEMPT AND ABORT",kIo},
-    {0x5f, 0x06,  10, D::out,  none,  G::reservation, kNever,        kAny,        usage("5F 06 FF 00 00 FF FF FF FF 00"),             plan_persistent_out,    run_persistent_out,     "PERSISTENT RESERVE OUT, REGISTER AND IGNORE EXISTING KEY",kIo},
-    {0x5f, 0x07,  10, D::out,  none,  G::reservation, kNever,        kAny,        usage("5F 07 FF 00 00 FF FF FF FF 00"),             plan_persistent_out,    run_persistent_out,     "PERSISTENT RESERVE OUT, REGISTER AND MOVE",kIo},
+    {0x48, 0x01,  10, D::out,  write, G::write,       kDuringUpkeep, kAny,        usage("48 A1 00 00 00 00 00 FF FF 00"),             plan_sanitize,          run_sanitize,           "SANITIZE, OVERWRITE",            kLong},
+    {0x48, 0x02,  10, D::none, write, G::write,       kDuringUpkeep, kAny,        usage("48 A2 00 00 00 00 00 FF FF 00"),             plan_sanitize,          run_sanitize,           "SANITIZE, BLOCK ERASE",            kLong},
+    {0x48, 0x1f,  10, D::none, write, G::write,       kDuringUpkeep, kAny,        usage("48 1F 00 00 00 00 00 FF FF 00"),             plan_sanitize,          run_exit_failure_mode,           "SANITIZE, EXIT FAILURE MODE",            kLong},
+    {0x4d, kNone, 10, D::in,   none,  G::read,        kSetting,      kAny,        usage("4D 00 FF FF 00 FF FF FF FF 00"),             plan_log_sense,         run_log_sense,          "LOG SENSE",                      kQuick},
+    {0x55, kNone, 10, D::out,  none,  G::write,       kSetting,      kAny,        usage("55 11 00 00 00 00 00 FF FF 00"),             plan_mode_select,       run_mode_select,        "MODE SELECT(10)",                kQuick},
+    {0x56, kNone, 10, D::none, none,  G::always,      kReserving,    kAny,        usage("56 00 00 00 00 00 00 00 00 00"),             plan_nothing,           run_reserve_unit,       "RESERVE(10)",                    kQuick},
+    {0x57, kNone, 10, D::none, none,  G::always,      kReserving,    kAny,        usage("57 00 00 00 00 00 00 00 00 00"),             plan_nothing,           run_release_unit,       "RELEASE(10)",                    kQuick},
+    {0x5a, kNone, 10, D::in,   none,  G::read,        kSetting,      kAny,        usage("5A 18 FF FF 00 00 00 FF FF 00"),             plan_mode_sense,        run_mode_sense,         "MODE SENSE(10)",                 kQuick},
+    {0x5e, 0x00,  10, D::in,   none,  G::reservation, kReserving,    kAny,        usage("5E 00 00 00 00 00 00 FF FF 00"),             plan_persistent_in,     run_read_keys,          "PERSISTENT RESERVE IN, READ KEYS",kQuick},
+    {0x5e, 0x01,  10, D::in,   none,  G::reservation, kReserving,    kAny,        usage("5E 01 00 00 00 00 00 FF FF 00"),             plan_persistent_in,     run_read_reservation,   "PERSISTENT RESERVE IN, READ RESERVATION",kQuick},
+    {0x5e, 0x02,  10, D::in,   none,  G::reservation, kReserving,    kAny,        usage("5E 02 00 00 00 00 00 FF FF 00"),             plan_persistent_in,     run_report_capabilities,"PERSISTENT RESERVE IN, REPORT CAPABILITIES",kQuick},
+    {0x5e, 0x03,  10, D::in,   none,  G::reservation, kReserving,    kAny,        usage("5E 03 00 00 00 00 00 FF FF 00"),             plan_persistent_in,     run_read_full_status,   "PERSISTENT RESERVE IN, READ FULL STATUS",kQuick},
+    {0x5f, 0x00,  10, D::out,  none,  G::reservation, kReserving,    kAny,        usage("5F 00 FF 00 00 FF FF FF FF 00"),             plan_persistent_out,    run_persistent_out,     "PERSISTENT RESERVE OUT, REGISTER",kIo},
+    {0x5f, 0x01,  10, D::out,  none,  G::reservation, kReserving,    kAny,        usage("5F 01 FF 00 00 FF FF FF FF 00"),             plan_persistent_out,    run_persistent_out,     "PERSISTENT RESERVE OUT, RESERVE",kIo},
+    {0x5f, 0x02,  10, D::out,  none,  G::reservation, kReserving,    kAny,        usage("5F 02 FF 00 00 FF FF FF FF 00"),             plan_persistent_out,    run_persistent_out,     "PERSISTENT RESERVE OUT, RELEASE",kIo},
+    {0x5f, 0x03,  10, D::out,  none,  G::reservation, kReserving,    kAny,        usage("5F 03 FF 00 00 FF FF FF FF 00"),             plan_persistent_out,    run_persistent_out,     "PERSISTENT RESERVE OUT, CLEAR",  kIo},
+    {0x5f, 0x04,  10, D::out,  none,  G::reservation, kReserving,    kAny,        usage("5F 04 FF 00 00 FF FF FF FF 00"),             plan_persistent_out,    run_persistent_out,     "PERSISTENT RESERVE OUT, PREEMPT",kIo},
+    {0x5f, 0x05,  10, D::out,  none,  G::reservation, kReserving,    kAny,        usage("5F 05 FF 00 00 FF FF FF FF 00"),             plan_persistent_out,    run_persistent_out,     "PERSISTENT RESERVE OUT, PREEMPT AND ABORT",kIo},
+    {0x5f, 0x06,  10, D::out,  none,  G::reservation, kReserving,    kAny,        usage("5F 06 FF 00 00 FF FF FF FF 00"),             plan_persistent_out,    run_persistent_out,     "PERSISTENT RESERVE OUT, REGISTER AND IGNORE EXISTING KEY",kIo},
+    {0x5f, 0x07,  10, D::out,  none,  G::reservation, kReserving,    kAny,        usage("5F 07 FF 00 00 FF FF FF FF 00"),             plan_persistent_out,    run_persistent_out,     "PERSISTENT RESERVE OUT, REGISTER AND MOVE",kIo},
     {0x88, kNone, 16, D::in,   read,  G::read,        kNever,        kAny,        usage("88 1A FF FF FF FF FF FF FF FF FF FF FF FF 1F 00"), plan_read,        run_read,               "READ(16)",                       kIo},
     {0x89, kNone, 16, D::out,  write, G::write,       kNever,        kAny,        usage("89 1A FF FF FF FF FF FF FF FF 00 00 00 FF 1F 00"), plan_compare_and_write, run_compare_and_write, "COMPARE AND WRITE",          kIo},
     {0x8a, kNone, 16, D::out,  write, G::write,       kNever,        kAny,        usage("8A 1A FF FF FF FF FF FF FF FF FF FF FF FF 1F 00"), plan_write,       run_write,              "WRITE(16)",                      kIo},
@@ -88,7 +100,11 @@ constexpr CommandSpec kCommands[] = {
     {0x9e, 0x10,  16, D::in,   none,  G::always,      kNever,        kAny,        usage("9E 10 00 00 00 00 00 00 00 00 FF FF FF FF 00 00"), plan_read_capacity_16, run_read_capacity_16, "READ CAPACITY(16)",           kQuick},
     {0x9e, 0x12,  16, D::in,   none,  G::read,        kNever,        kAny,        usage("9E 12 FF FF FF FF FF FF FF FF FF FF FF FF 00 00"), plan_get_lba_status, run_get_lba_status,  "GET LBA STATUS",                 kIo},
     {0xa0, kNone, 12, D::in,   none,  G::always,      kAlways,       kAny,        usage("A0 00 FF 00 00 00 FF FF FF FF 00 00"),       plan_report_luns,       run_report_luns,        "REPORT LUNS",                    kQuick},
-    {0xa3, 0x0c,  12, D::in,   none,  G::read,        kWhenOffline,  kAny,        usage("A3 0C 87 FF FF FF FF FF FF FF 00 00"),       plan_report_opcodes,    run_report_opcodes,     "REPORT SUPPORTED OPERATION CODES", kQuick},
+    {0xa3, 0x0a,  12, D::in,   none,  G::always,      kReport,       kAny,        usage("A3 EA 00 00 00 00 FF FF FF FF 00 00"),       plan_report_port_groups,run_report_port_groups, "REPORT TARGET PORT GROUPS",      kQuick},
+    {0xa3, 0x0c,  12, D::in,   none,  G::read,        kReport,       kAny,        usage("A3 0C 87 FF FF FF FF FF FF FF 00 00"),       plan_report_opcodes,    run_report_opcodes,     "REPORT SUPPORTED OPERATION CODES", kQuick},
+    {0xa3, 0x0d,  12, D::in,   none,  G::read,        kReport,       kAny,        usage("A3 0D 80 00 00 00 FF FF FF FF 00 00"),       plan_report,            run_report_task_functions,"REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS",kQuick},
+    {0xa3, 0x0e,  12, D::in,   none,  G::always,      kReserving,    kAny,        usage("A3 0E C0 00 00 00 FF FF FF FF 00 00"),       plan_report_priority,   run_report_priority,    "REPORT PRIORITY",                kQuick},
+    {0xa3, 0x0f,  12, D::in,   none,  G::always,      kReserving,    kAny,        usage("A3 0F 00 00 00 00 FF FF FF FF 00 00"),       plan_report,            run_report_timestamp,   "REPORT TIMESTAMP",               kQuick},
     {0xa8, kNone, 12, D::in,   read,  G::read,        kNever,        kAny,        usage("A8 1A FF FF FF FF FF FF FF FF 1F 00"),       plan_read,              run_read,               "READ(12)",                       kIo},
     {0xaa, kNone, 12, D::out,  write, G::write,       kNever,        kAny,        usage("AA 1A FF FF FF FF FF FF FF FF 1F 00"),       plan_write,             run_write,              "WRITE(12)",                      kIo},
     {0xae, kNone, 12, D::out,  write, G::write,       kNever,        kAny,        usage("AE 16 FF FF FF FF FF FF FF FF 1F 00"),       plan_write_and_verify,  run_write_and_verify,   "WRITE AND VERIFY(12)",           kSync},

@@ -78,6 +78,29 @@ void run_verify(Command& command);
 bool plan_write_and_verify(Command& command, DataPlan& plan);
 void run_write_and_verify(Command& command);
 
+bool plan_report_port_groups(Command& command, DataPlan& plan);
+void run_report_port_groups(Command& command);
+/// Reports with an allocation length and no other field.
+bool plan_report(Command& command, DataPlan& plan);
+void run_report_task_functions(Command& command);
+bool plan_report_priority(Command& command, DataPlan& plan);
+void run_report_priority(Command& command);
+void run_report_timestamp(Command& command);
+
+bool plan_log_sense(Command& command, DataPlan& plan);
+void run_log_sense(Command& command);
+
+bool plan_start_stop(Command& command, DataPlan& plan);
+void run_start_stop(Command& command);
+bool plan_prevent_allow(Command& command, DataPlan& plan);
+void run_prevent_allow(Command& command);
+
+bool plan_format_unit(Command& command, DataPlan& plan);
+void run_format_unit(Command& command);
+bool plan_sanitize(Command& command, DataPlan& plan);
+void run_sanitize(Command& command);
+void run_exit_failure_mode(Command& command);
+
 bool plan_unmap(Command& command, DataPlan& plan);
 void run_unmap(Command& command);
 bool plan_write_same(Command& command, DataPlan& plan);

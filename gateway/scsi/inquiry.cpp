@@ -13,6 +13,7 @@ constexpr std::uint8_t kNoUnitThere = 0x7f;  // qualifier 011b, device type 1Fh
 constexpr std::uint8_t kDisk = 0x00;
 constexpr std::uint8_t kSpc4 = 0x06;
 constexpr std::uint8_t kHierarchicalFormat2 = 0x12;  // HISUP, response data format 2
+constexpr std::uint8_t kImplicitAccess = 0x10;       // TPGS 01b
 constexpr std::uint8_t kCommandQueueing = 0x02;
 constexpr std::uint8_t kRemovable = 0x80;
 constexpr std::array<be16, 4> kVersions{be16(0x00a0), be16(0x0960), be16(0x0460),
@@ -33,6 +34,7 @@ wire::StandardInquiry standard_data(const Command& command) {
   data.version = kSpc4;
   data.format = kHierarchicalFormat2;
   data.additional_length = sizeof data - 5;
+  if (command.has_unit()) data.tpgs_and_protect = kImplicitAccess;
   data.queueing = kCommandQueueing;
   data.vendor = padded<8>(kVendor);
   data.product = padded<16>(kProduct);

@@ -39,7 +39,7 @@ constexpr NexusEventRow kNexusEvents[] = {
 }  // namespace
 
 LogicalUnit::LogicalUnit(std::shared_ptr<object::StorageObject> object)
-    : object_(std::move(object)) {
+    : object_(std::move(object)), modes_(object_->modes()) {
   object_->subscribe(*this);
 }
 
@@ -55,8 +55,9 @@ void LogicalUnit::attach(Nexus& nexus) {
 void LogicalUnit::detach(Nexus& nexus) {
   std::lock_guard lock(mutex_);
   if (auto at = std::ranges::find(nexuses_, &nexus); at != nexuses_.end()) nexuses_.erase(at);
-  if (std::ranges::find(nexuses_, &nexus) == nexuses_.end())
-    object_->reservations().detach(nexus.identity().id);
+  if (std::ranges::find(nexuses_, &nexus) != nexuses_.end()) return;
+  object_->reservations().detach(nexus.identity().id);
+  object_->medium().allow(nexus.identity().id);
 }
 
 void LogicalUnit::raise(UnitAttention attention, const Nexus* except) {
@@ -65,7 +66,22 @@ void LogicalUnit::raise(UnitAttention attention, const Nexus* except) {
     if (nexus != except) nexus->raise(*this, attention);
 }
 
+void LogicalUnit::set_access_state(AccessState state) {
+  if (access_.exchange(state) != state) raise(UnitAttention::access_state_changed);
+}
+
+void LogicalUnit::raise_except(UnitAttention attention, std::uint64_t nexus) {
+  std::lock_guard lock(mutex_);
+  for (auto* one : nexuses_)
+    if (one->identity().id != nexus) one->raise(*this, attention);
+}
+
+void LogicalUnit::on_modes_changed(std::uint64_t nexus) noexcept {
+  raise_except(UnitAttention::mode_parameters_changed, nexus);
+}
+
 void LogicalUnit::on_object_event(ObjectEvent event) noexcept {
+  if (event == ObjectEvent::reset) object_->medium().reset();
   const auto* row = std::ranges::find(kEvents, event, &EventRow::event);
   if (row != std::end(kEvents)) raise(row->attention);
 }

@@ -12,53 +12,92 @@ namespace {
 constexpr std::uint16_t kBusyTimeoutUnlimited = 0xffff;
 constexpr std::uint32_t kMax32 = std::numeric_limits<std::uint32_t>::max();
 
+/// PS: what is set is kept over a restart when asked for.
+constexpr std::uint8_t kSavable = 0x80;
+
+object::ModeValues values(const Command& command, PageControl control) {
+  switch (control) {
+    case PageControl::current: return command.object().modes().current();
+    case PageControl::saved: return command.object().modes().saved();
+    default: return {};
+  }
+}
+
+constexpr bool has_cache(const object::ModeValues& modes) {
+  return modes.cache != catalog::CacheMode::writethrough;
+}
+
+/// Only the gateway's own: errors are not retried, so there is nothing to set.
+void write_error_recovery(const Command&, PageControl control, Reply& reply) {
+  wire::ErrorRecoveryPage page{0x01 | kSavable, sizeof(wire::ErrorRecoveryPage) - 2};
+  if (control != PageControl::changeable) page.flags = wire::kAutomaticWriteReallocation;
+  reply.put(page);
+}
+
 void write_caching(const Command& command, PageControl control, Reply& reply) {
-  wire::CachingPage page{0x08, sizeof(wire::CachingPage) - 2};
-  if (control != PageControl::changeable &&
-      command.object().cache_mode() != catalog::CacheMode::writethrough)
+  wire::CachingPage page{0x08 | kSavable, sizeof(wire::CachingPage) - 2};
+  if (control == PageControl::changeable || has_cache(values(command, control)))
     page.flags = wire::kWce;
   reply.put(page);
 }
 
+void apply_caching(object::ModeChange& change, std::span<const std::byte> bytes) {
+  change.write_cache = (load<wire::CachingPage>(bytes).flags & wire::kWce) != 0;
+}
+
 void write_control(const Command& command, PageControl control, Reply& reply) {
-  wire::ControlPage page{0x0a, sizeof(wire::ControlPage) - 2};
+  wire::ControlPage page{0x0a | kSavable, sizeof(wire::ControlPage) - 2};
   if (control == PageControl::changeable) {
     page.flags = wire::kDescriptorSense;
     page.protection = wire::kSoftwareWriteProtect;
+    page.aborts = wire::kTaskAbortedStatus;
   } else {
+    auto modes = values(command, control);
     page.flags = wire::kGlobalLoggingDisabled;
-    if (control == PageControl::current && command.unit().descriptor_sense())
-      page.flags |= wire::kDescriptorSense;
-    if (control == PageControl::current && command.unit().software_write_protect())
-      page.protection = wire::kSoftwareWriteProtect;
+    if (modes.descriptor_sense) page.flags |= wire::kDescriptorSense;
+    if (modes.write_protect) page.protection = wire::kSoftwareWriteProtect;
+    if (modes.task_aborted) page.aborts = wire::kTaskAbortedStatus;
     page.queueing = wire::kUnrestrictedReordering;
     page.busy_timeout = kBusyTimeoutUnlimited;
   }
   reply.put(page);
 }
 
-void apply_control(const Command& command, std::span<const std::byte> bytes) {
+void apply_control(object::ModeChange& change, std::span<const std::byte> bytes) {
   auto page = load<wire::ControlPage>(bytes);
-  command.unit().set_descriptor_sense((page.flags & wire::kDescriptorSense) != 0);
-  command.unit().set_software_write_protect((page.protection & wire::kSoftwareWriteProtect) != 0);
+  change.descriptor_sense = (page.flags & wire::kDescriptorSense) != 0;
+  change.write_protect = (page.protection & wire::kSoftwareWriteProtect) != 0;
+  change.task_aborted = (page.aborts & wire::kTaskAbortedStatus) != 0;
+}
+
+void write_control_extension(const Command&, PageControl, Reply& reply) {
+  reply.put(wire::ControlExtensionPage{0x0a | wire::kSubpageFormat | kSavable, 0x01,
+                                       sizeof(wire::ControlExtensionPage) - 4});
 }
 
 void write_exceptions(const Command&, PageControl control, Reply& reply) {
-  wire::ExceptionsPage page{0x1c, sizeof(wire::ExceptionsPage) - 2};
+  wire::ExceptionsPage page{0x1c | kSavable, sizeof(wire::ExceptionsPage) - 2};
   if (control != PageControl::changeable) page.flags = wire::kExceptionsDisabled;
   reply.put(page);
 }
 
 constexpr ModePage kPages[] = {
-    {0x08, write_caching, nullptr},
-    {0x0a, write_control, apply_control},
-    {0x1c, write_exceptions, nullptr},
+    {0x01, 0x00, write_error_recovery, nullptr}, {0x08, 0x00, write_caching, apply_caching},
+    {0x0a, 0x00, write_control, apply_control},  {0x0a, 0x01, write_control_extension, nullptr},
+    {0x1c, 0x00, write_exceptions, nullptr},
 };
-static_assert(std::ranges::is_sorted(kPages, {}, &ModePage::code));
+static_assert(std::ranges::is_sorted(kPages, [](const ModePage& a, const ModePage& b) {
+  return a.code != b.code ? a.code < b.code : a.subpage < b.subpage;
+}));
 
 }  // namespace
 
 std::span<const ModePage> mode_pages() noexcept { return kPages; }
+
+object::ModeChange unchanged_modes(const Command& command) noexcept {
+  auto modes = command.object().modes().current();
+  return {has_cache(modes), modes.write_protect, modes.descriptor_sense, modes.task_aborted};
+}
 
 void write_block_descriptor(const Command& command, bool long_lba, Reply& reply) {
   const auto& geometry = command.geometry();

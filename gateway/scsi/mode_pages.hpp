@@ -14,16 +14,20 @@ enum class PageControl : std::uint8_t { current = 0, changeable = 1, defaults = 
 
 struct ModePage {
   std::uint8_t code;
-  /// The whole page with its two-byte head: values, or a one for every bit
+  std::uint8_t subpage;  ///< 0: page_0 format, a head of two bytes; else four (SPC-4 7.5.7)
+  /// The whole page with its head, PS included: values, or a one for every bit
   /// that MODE SELECT may change.
   void (*write)(const Command&, PageControl, Reply&);
-  /// Takes over a page that differs from the current one in changeable bits
+  /// Takes over from a page that differs from the current one in changeable bits
   /// only. nullptr: has none.
-  void (*apply)(const Command&, std::span<const std::byte> page);
+  void (*apply)(object::ModeChange&, std::span<const std::byte> page);
 };
 
-/// Ascending by code, as page 3Fh returns them.
+/// Ascending by code, then subpage, as pages 3Fh return them.
 std::span<const ModePage> mode_pages() noexcept;
+
+/// What a MODE SELECT that names no page asks for: what is so.
+object::ModeChange unchanged_modes(const Command& command) noexcept;
 
 /// Short or long, as MODE SENSE returns it.
 void write_block_descriptor(const Command& command, bool long_lba, Reply& reply);

@@ -7,6 +7,7 @@
 #include "gateway/scsi/mode_pages.hpp"
 #include "gateway/scsi/senses.hpp"
 #include "gateway/scsi/wire.hpp"
+#include "storage_object/base/errc.hpp"
 
 namespace caisson::scsi {
 namespace {
@@ -14,7 +15,8 @@ namespace {
 using u8 = std::uint8_t;
 using Bytes = std::span<const std::byte>;
 
-constexpr std::size_t kPageHead = 2;
+/// PS is reserved here, but initiators send back what MODE SENSE gave them.
+constexpr u8 kPageCode = 0x3f;
 
 bool refuse_parameter(const Command& command, std::size_t byte) {
   auto sense = kInvalidParameter;
@@ -56,39 +58,95 @@ bool check_descriptor(const Command& command, const ListHead& head, Bytes list) 
   return silent || same(0, count) || refuse_parameter(command, head.size);
 }
 
+/// The head of a page in either format.
+struct PageHead {
+  u8 code = 0, subpage = 0;
+  std::size_t size = 0;    ///< of the head itself
+  std::size_t length = 0;  ///< of what follows
+  bool whole = false;      ///< the list holds the head
+
+  std::size_t end() const { return size + length; }
+};
+
+PageHead load_page_head(Bytes rest) {
+  auto byte = [&](std::size_t at) { return std::to_integer<u8>(rest[at]); };
+  PageHead head;
+  head.code = byte(0) & kPageCode;
+  auto long_format = (byte(0) & wire::kSubpageFormat) != 0;
+  head.size = long_format ? 4 : 2;
+  head.whole = rest.size() >= head.size;
+  if (!head.whole) return head;
+  head.subpage = long_format ? byte(1) : 0;
+  head.length = long_format ? std::size_t{load<be16>(rest.subspan(2))} : byte(1);
+  return head;
+}
+
 /// A page may differ from the current one in changeable bits only.
 bool check_page(const Command& command, const ModePage& row, Bytes given, std::size_t at) {
   Reply current, changeable;
   row.write(command, PageControl::current, current);
   row.write(command, PageControl::changeable, changeable);
   if (given.size() < current.size()) return command.refuse(kParameterListLength);
-  if (std::to_integer<std::size_t>(given[1]) != current.size() - kPageHead)
-    return refuse_parameter(command, at + 1);
-  for (std::size_t i = kPageHead; i < current.size(); ++i)
+  auto head = load_page_head(given);
+  if (head.end() != current.size()) return refuse_parameter(command, at + head.size / 2);
+  for (std::size_t i = head.size; i < current.size(); ++i)
     if (((given[i] ^ current.data()[i]) & ~changeable.data()[i]) != std::byte{0})
       return refuse_parameter(command, at + i);
   return true;
 }
 
-const ModePage* page_at(Bytes rest) {
-  auto code = std::to_integer<u8>(rest[0]);
-  auto row = std::ranges::find(mode_pages(), code, &ModePage::code);
+const ModePage* page_of(const PageHead& head) {
+  auto row = std::ranges::find_if(mode_pages(), [&](const ModePage& page) {
+    return page.code == head.code && page.subpage == head.subpage;
+  });
   return row == mode_pages().end() ? nullptr : &*row;
 }
 
 /// Calls visit(row, page, offset) for each page; false when it or the list is
-/// at fault. A page that was checked is as long as its second byte says.
+/// at fault. A page that was checked is as long as its head says.
 template <class Visit>
 bool each_page(const Command& command, Bytes list, std::size_t at, Visit visit) {
   while (at < list.size()) {
     auto rest = list.subspan(at);
-    if (rest.size() < kPageHead) return command.refuse(kParameterListLength);
-    const auto* row = page_at(rest);
+    auto head = load_page_head(rest);
+    if (!head.whole) return command.refuse(kParameterListLength);
+    const auto* row = page_of(head);
     if (row == nullptr) return refuse_parameter(command, at);
     if (!visit(*row, rest, at)) return false;
-    at += kPageHead + std::to_integer<std::size_t>(rest[1]);
+    at += head.end();
   }
   return true;
+}
+
+struct ErrorRow {
+  Errc code;
+  Status status;
+  Sense sense;
+};
+
+constexpr ErrorRow kErrors[] = {
+    {Errc::in_use, Status::busy, {}},
+    {Errc::offline, Status::check_condition, kManualIntervention},
+    {Errc::unsupported, Status::check_condition, kSavingNotSupported},
+};
+constexpr ErrorRow kOther{Errc::internal, Status::check_condition, kInternalTargetFailure};
+
+bool saves(const Task& task) { return (std::to_integer<u8>(task.cdb[1]) & wire::kSavePages) != 0; }
+
+/// The unit stays until the object has answered, even if the nexus does not.
+void change_modes(Command& command, object::ModeChange change) {
+  auto& task = command.task();
+  change.save = saves(task);
+  auto kept = command.mapping().unit;
+  kept->object().change_modes(command.identity().id, change, [kept, &task](Error error) {
+    if (error) {
+      const auto* row = std::ranges::find(kErrors, to_errc(error), &ErrorRow::code);
+      if (row == std::end(kErrors)) row = &kOther;
+      task.status = row->status;
+      task.sense = row->sense;
+    }
+    task.end();
+  });
 }
 
 }  // namespace
@@ -107,7 +165,8 @@ bool plan_mode_select(Command& command, DataPlan& plan) {
 
 void run_mode_select(Command& command) {
   auto& task = command.task();
-  if (task.planned == 0) return command.finish();
+  auto change = unchanged_modes(command);
+  if (task.planned == 0) return saves(task) ? change_modes(command, change) : command.finish();
   if (task.data_out_length < task.planned) return command.fail(kInvalidInformationUnit);
   Bytes list = task.data_out.span().first(task.planned);
   auto head = load_head(command, list);
@@ -118,11 +177,10 @@ void run_mode_select(Command& command) {
                });
   if (!valid) return command.finish();
   each_page(command, list, pages, [&](auto& row, Bytes page, std::size_t) {
-    if (row.apply != nullptr) row.apply(command, page);
+    if (row.apply != nullptr) row.apply(change, page);
     return true;
   });
-  command.raise_elsewhere(UnitAttention::mode_parameters_changed);
-  command.finish();
+  change_modes(command, change);
 }
 
 }  // namespace caisson::scsi

@@ -14,6 +14,8 @@ using u8 = std::uint8_t;
 
 constexpr u8 kAllPages = 0x3f, kAllSubpages = 0xff, kPageCode = 0x3f, kPageControlShift = 6;
 
+bool matches(u8 asked, u8 all, u8 has) { return asked == all || asked == has; }
+
 /// What either length of the CDB asks for.
 struct ModeRequest {
   bool six = false;
@@ -23,7 +25,10 @@ struct ModeRequest {
   u8 page = 0, subpage = 0;
   std::uint16_t allocation = 0;
 
-  bool selects(const ModePage& row) const { return page == kAllPages || page == row.code; }
+  bool names(const ModePage& row) const { return matches(page, kAllPages, row.code); }
+  bool selects(const ModePage& row) const {
+    return names(row) && matches(subpage, kAllSubpages, row.subpage);
+  }
 };
 
 template <class Cdb>
@@ -65,10 +70,10 @@ void patch_header(const Command& command, const ModeRequest& request, std::size_
 bool plan_mode_sense(Command& command, DataPlan& plan) {
   auto request = decode(command);
   plan = parameter_data(request.allocation);
-  if (request.control == PageControl::saved) return command.refuse(kSavingNotSupported);
-  auto known = std::ranges::any_of(mode_pages(), [&](auto& page) { return request.selects(page); });
+  auto known = std::ranges::any_of(mode_pages(), [&](auto& page) { return request.names(page); });
   if (!known) return command.refuse_field(2, 5);
-  return request.subpage == 0 || request.subpage == kAllSubpages || command.refuse_field(3, 7);
+  return std::ranges::any_of(mode_pages(), [&](auto& page) { return request.selects(page); }) ||
+         command.refuse_field(3, 7);
 }
 
 void run_mode_sense(Command& command) {

@@ -15,12 +15,11 @@ namespace {
 using u8 = std::uint8_t;
 
 /// What REQUEST SENSE has to say: of a unit that is not there, of a pending
-/// attention, which it takes, of a unit that is not served, or nothing.
+/// attention, which it takes, of a unit that is not ready, or nothing.
 Sense current_sense(const Command& command) {
   if (!command.has_unit()) return kNoSuchLun;
   if (auto attention = command.take_attention(); attention.present()) return attention;
-  if (command.object().state() == catalog::LunState::offline) return kManualIntervention;
-  return {};
+  return readiness(command.unit());
 }
 
 // SELECT REPORT of REPORT LUNS.

@@ -68,12 +68,11 @@ bool has_data_out(const Command& command, const Extent& extent) {
   return command.spec().length != 16 || (extent.flags & wire::kNoDataOut) == 0;
 }
 
-/// 0 blocks reaches to the end; either way there is a limit (VPD B0).
+/// There is a limit, and 0 blocks does not mean "to the end", which would seldom
+/// be within it: VPD B0 says WSNZ.
 bool plan_length(Command& command, Extent& extent) {
-  const auto& geometry = command.geometry();
-  if (extent.blocks == 0) extent.blocks = geometry.capacity / geometry.logical_block - extent.lba;
   command.task().blocks = extent.blocks;
-  return extent.blocks <= kMaxWriteSame / geometry.logical_block ||
+  return (extent.blocks != 0 && extent.blocks <= kMaxWriteSame / logical_block(command)) ||
          command.refuse_field(length_field(command.spec()), 7);
 }
 

@@ -32,6 +32,12 @@ class Reply {
     store(std::span(data_).subspan(offset), layout);
   }
 
+  /// Takes out what turned out not to be asked for.
+  void erase(std::size_t offset, std::size_t count) {
+    auto from = data_.begin() + static_cast<std::ptrdiff_t>(offset);
+    data_.erase(from, from + static_cast<std::ptrdiff_t>(count));
+  }
+
   std::size_t size() const noexcept { return data_.size(); }
   std::span<const std::byte> data() const noexcept { return data_; }
 

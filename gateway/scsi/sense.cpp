@@ -46,6 +46,9 @@ constexpr u8 kFixedCurrent = 0x70, kDescriptorCurrent = 0x72, kValid = 0x80;
 constexpr u8 kSpecificValid = 0x80, kInCdb = 0x40, kBitValid = 0x08;
 
 std::array<u8, 3> specific(const Sense& sense) {
+  if (sense.progress)
+    return {kSpecificValid, static_cast<u8>(*sense.progress >> 8),
+            static_cast<u8>(*sense.progress)};
   if (!sense.field) return {};
   const auto& field = *sense.field;
   u8 flags = kSpecificValid;
@@ -76,7 +79,7 @@ std::size_t encode_descriptors(const Sense& sense, std::span<std::byte> out) {
     store(out.subspan(length), InformationDescriptor{0x00, 0x0a, kValid, 0, *sense.information});
     length += sizeof(InformationDescriptor);
   }
-  if (sense.field) {
+  if (sense.field || sense.progress) {
     store(out.subspan(length), SpecificDescriptor{0x02, 0x06, 0, specific(sense), 0});
     length += sizeof(SpecificDescriptor);
   }

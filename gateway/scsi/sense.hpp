@@ -38,6 +38,7 @@ struct Sense {
   std::uint8_t ascq = 0;
   std::optional<std::uint64_t> information;  ///< an LBA, or bytes not moved
   std::optional<FieldPointer> field;         ///< with illegal_request
+  std::optional<std::uint16_t> progress;     ///< with not_ready: 65,536ths (SPC-4 4.5.2.4.4)
 
   bool present() const noexcept { return key != SenseKey::no_sense || asc != 0 || ascq != 0; }
   bool operator==(const Sense& other) const noexcept {

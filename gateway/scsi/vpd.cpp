@@ -29,9 +29,9 @@ enum class Designator : u8 {
 constexpr u8 kIscsiProtocol = 0x50, kProtocolValid = 0x80;
 constexpr std::size_t kMaxDesignator = 252;  // a multiple of 4 that fits the length byte
 
-constexpr u8 kSimpleTasks = 0x01;    // extended INQUIRY byte 5
-constexpr u8 kVolatileCache = 0x01;  // byte 6
-constexpr u8 kThin = 0x02;           // provisioning type
+constexpr u8 kTaskAttributes = 0x07;  // extended INQUIRY byte 5: HEADSUP, ORDSUP, SIMPSUP
+constexpr u8 kVolatileCache = 0x01;   // byte 6
+constexpr u8 kThin = 0x02;            // provisioning type
 constexpr std::uint16_t kNonRotating = 1;
 constexpr std::uint32_t kOptimalTransfer = 1u << 20;  // bytes
 
@@ -98,7 +98,7 @@ void write_identification(const Command& command, Reply& reply) {
 
 void write_extended_inquiry(const Command& command, Reply& reply) {
   wire::ExtendedInquiry page{};
-  page.task_support = kSimpleTasks;
+  page.task_support = kTaskAttributes;
   if (command.object().features().write_cache) page.cache_support = kVolatileCache;
   reply.put(page);
 }
@@ -110,6 +110,7 @@ void write_block_limits(const Command& command, Reply& reply) {
     return static_cast<std::uint32_t>(std::max<std::uint64_t>(bytes / geometry.logical_block, 1));
   };
   wire::BlockLimits page{};
+  page.wsnz = wire::kWriteSameNonZero;
   page.transfer_granularity = static_cast<std::uint16_t>(blocks(geometry.physical_block));
   page.max_compare_and_write = kMaxCompareAndWrite;
   page.max_transfer = blocks(kMaxTransfer);

@@ -89,7 +89,7 @@ struct ModeSelect6Cdb {  // SPC-4 6.12
   u8 list_length, control;
 };
 static_assert(sizeof(ModeSelect6Cdb) == 6);
-inline constexpr u8 kPageFormat = 0x10;
+inline constexpr u8 kPageFormat = 0x10, kSavePages = 0x01;
 
 inline constexpr u8 kLongLba = 0x10, kNoBlockDescriptor = 0x08;
 
@@ -135,7 +135,67 @@ struct PersistentOutCdb {  // SPC-4 6.15
 };
 static_assert(sizeof(PersistentOutCdb) == 10 && offsetof(PersistentOutCdb, list_length) == 5);
 
+struct ReportCdb {  // SPC-4 6.34, 6.36 to 6.38
+  u8 opcode, action, options;
+  Reserved<3> reserved;
+  be32 allocation;
+  u8 reserved10, control;
+};
+static_assert(sizeof(ReportCdb) == 12 && offsetof(ReportCdb, allocation) == 6);
+
+struct LogSenseCdb {  // SPC-4 6.8
+  u8 opcode, flags, page, subpage, reserved;
+  be16 parameter, allocation;
+  u8 control;
+};
+static_assert(sizeof(LogSenseCdb) == 10 && offsetof(LogSenseCdb, allocation) == 7);
+
+struct StartStopCdb {  // SBC-3 5.25; PREVENT ALLOW MEDIUM REMOVAL: 5.9
+  u8 opcode, immediate, reserved, modifier, flags, control;
+};
+static_assert(sizeof(StartStopCdb) == 6);
+inline constexpr u8 kPowerCondition = 0xf0, kNoFlush = 0x04, kLoadEject = 0x02, kStart = 0x01;
+inline constexpr u8 kPrevent = 0x03;
+
+struct FormatUnitCdb {  // SBC-3 5.3
+  u8 opcode, flags, vendor_specific;
+  be16 obsolete;
+  u8 control;
+};
+static_assert(sizeof(FormatUnitCdb) == 6);
+inline constexpr u8 kLongList = 0x20, kFormatData = 0x10;
+
+struct SanitizeCdb {  // SBC-3 5.24
+  u8 opcode, flags;
+  Reserved<5> reserved;
+  be16 list_length;
+  u8 control;
+};
+static_assert(sizeof(SanitizeCdb) == 10 && offsetof(SanitizeCdb, list_length) == 7);
+inline constexpr u8 kSanitizeImmediate = 0x80, kUnrestrictedExit = 0x20;
+inline constexpr u8 kSanitizeOverwrite = 0x01;
+
 // ---- Parameter lists (data-out) ----
+
+struct FormatHeader {  // SBC-3 5.3.2.2
+  u8 protection, flags;
+  be16 defect_list_length;
+};
+static_assert(sizeof(FormatHeader) == 4);
+inline constexpr u8 kFormatOptionsValid = 0x80, kFormatImmediate = 0x02;
+
+struct FormatHeaderLong {
+  u8 protection, flags, reserved, protection_interval;
+  be32 defect_list_length;
+};
+static_assert(sizeof(FormatHeaderLong) == 8);
+
+struct OverwriteList {  // SBC-3 5.24.2.2, before the pattern
+  u8 flags, reserved;
+  be16 pattern_length;
+};
+static_assert(sizeof(OverwriteList) == 4);
+inline constexpr u8 kInvert = 0x80, kOverwriteTest = 0x60, kOverwriteCount = 0x1f;
 
 struct PersistentOutList {  // SPC-4 6.15.3
   be64 key, service_key;
@@ -220,6 +280,7 @@ struct BlockLimits {  // SBC-3 6.6.3, behind the header
   Reserved<20> reserved;
 };
 static_assert(sizeof(BlockLimits) == 60 && offsetof(BlockLimits, max_write_same) == 32);
+inline constexpr u8 kWriteSameNonZero = 0x01;
 inline constexpr std::uint32_t kUnmapAlignmentValid = 0x80000000;
 
 struct BlockCharacteristics {  // SBC-3 6.6.2, behind the header
@@ -345,6 +406,17 @@ struct LongBlockDescriptor {  // SBC-3 6.4.2.3
 };
 static_assert(sizeof(LongBlockDescriptor) == 16);
 
+inline constexpr u8 kSubpageFormat = 0x40;
+
+struct ErrorRecoveryPage {  // SBC-3 6.4.8
+  u8 page, length, flags, read_retries;
+  Reserved<3> obsolete;
+  u8 provisioning, write_retries, reserved9;
+  be16 time_limit;
+};
+static_assert(sizeof(ErrorRecoveryPage) == 12);
+inline constexpr u8 kAutomaticWriteReallocation = 0x80;
+
 struct CachingPage {  // SBC-3 6.4.5
   u8 page, length, flags;
   Reserved<17> reserved;
@@ -359,7 +431,15 @@ struct ControlPage {  // SPC-4 7.5.8
 static_assert(sizeof(ControlPage) == 12);
 inline constexpr u8 kDescriptorSense = 0x04, kGlobalLoggingDisabled = 0x02;
 inline constexpr u8 kUnrestrictedReordering = 0x10;
-inline constexpr u8 kSoftwareWriteProtect = 0x08;
+inline constexpr u8 kSoftwareWriteProtect = 0x08, kTaskAbortedStatus = 0x40;
+
+struct ControlExtensionPage {  // SPC-4 7.5.9
+  u8 page, subpage;
+  be16 length;
+  u8 flags, priority, max_sense_length;
+  Reserved<25> reserved;
+};
+static_assert(sizeof(ControlExtensionPage) == 32);
 
 struct ExceptionsPage {  // SPC-4 7.5.14
   u8 page, length, flags, method;
@@ -367,6 +447,75 @@ struct ExceptionsPage {  // SPC-4 7.5.14
 };
 static_assert(sizeof(ExceptionsPage) == 12);
 inline constexpr u8 kExceptionsDisabled = 0x08;
+
+struct PortGroupsExtension {  // SPC-4 6.37, behind the length
+  u8 format, transition_time;
+  be16 reserved;
+};
+static_assert(sizeof(PortGroupsExtension) == 4);
+
+struct PortGroupDescriptor {
+  u8 state, supported;
+  be16 group;
+  u8 reserved, status, vendor_specific, port_count;
+};
+static_assert(sizeof(PortGroupDescriptor) == 8);
+inline constexpr u8 kTransitionSupported = 0x80, kUnavailableSupported = 0x08;
+inline constexpr u8 kStandbySupported = 0x04, kNonOptimizedSupported = 0x02;
+inline constexpr u8 kOptimizedSupported = 0x01;
+inline constexpr u8 kChangedImplicitly = 0x02;
+
+struct PriorityDescriptor {  // SPC-4 6.34
+  u8 priority, reserved;
+  be16 relative_port, reserved4;
+  be16 length;  ///< of the TransportID that follows
+};
+static_assert(sizeof(PriorityDescriptor) == 8);
+
+struct Timestamp {  // SPC-4 6.38
+  be16 length;
+  u8 origin, reserved;
+  be48 milliseconds;  ///< since 1970
+  be16 reserved10;
+};
+static_assert(sizeof(Timestamp) == 12);
+
+struct TaskFunctions {  // SPC-4 6.36
+  u8 functions, nexus_functions, reserved, additional_length;
+};
+static_assert(sizeof(TaskFunctions) == 4);
+
+/// Zero: no timeout is given.
+struct TaskFunctionTimeouts {
+  u8 valid;
+  Reserved<3> reserved;
+  be32 longest, shortest;
+};
+static_assert(sizeof(TaskFunctionTimeouts) == 12);
+
+struct LogHeader {  // SPC-4 7.3.2
+  u8 page, subpage;
+  be16 length;
+};
+static_assert(sizeof(LogHeader) == 4);
+inline constexpr u8 kNotSaved = 0x80;
+
+struct LogParameter {
+  be16 code;
+  u8 control, length;
+};
+static_assert(sizeof(LogParameter) == 4);
+
+struct AccessStatistics {  // SPC-4 7.3.10
+  be64 reads, writes, blocks_written, blocks_read;
+  be64 read_intervals, write_intervals, weighted, idle;
+};
+static_assert(sizeof(AccessStatistics) == 64);
+
+struct ExceptionsLog {  // SPC-4 7.3.13
+  u8 asc, ascq, temperature;
+};
+static_assert(sizeof(ExceptionsLog) == 3);
 
 struct OpcodeDescriptor {  // SPC-4 6.35.2
   u8 opcode, reserved1;

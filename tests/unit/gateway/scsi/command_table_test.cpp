@@ -11,13 +11,14 @@ namespace {
 
 class CommandTableTest : public ScsiTest {
  protected:
-  /// A CDB of the row with every field zero, but for the page MODE SENSE needs
-  /// and the format MODE SELECT demands.
+  /// A CDB of the row with every field zero, but for the page MODE SENSE needs,
+  /// the format MODE SELECT demands and the values LOG SENSE has.
   static Bytes blank(const CommandSpec& row) {
     Bytes cdb(16);
     cdb[0] = static_cast<std::byte>(row.opcode);
     if (row.opcode == 0x1a || row.opcode == 0x5a) cdb[2] = std::byte{0x3f};
     if (row.opcode == 0x15 || row.opcode == 0x55) cdb[1] = std::byte{0x10};
+    if (row.opcode == 0x4d) cdb[2] = std::byte{0x40};
     if (row.action != kNoAction) cdb[1] = static_cast<std::byte>(row.action);
     return cdb;
   }

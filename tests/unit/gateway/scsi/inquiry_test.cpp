@@ -38,7 +38,7 @@ class InquiryTest : public ScsiTest {
 
 TEST_F(InquiryTest, StandardData) {
   EXPECT_EQ(run("12 00 00 00FF 00").data(),
-            joined({hex("00 00 06 12 5B 00 00 02"), text("CAISSON VIRTUAL DISK    0001"), zeros(22),
+            joined({hex("00 00 06 12 5B 10 00 02"), text("CAISSON VIRTUAL DISK    0001"), zeros(22),
                     hex("00A0 0960 0460 04C0 0000 0000 0000 0000"), zeros(22)}));
 }
 
@@ -133,7 +133,7 @@ TEST_F(InquiryTest, LongNamesStayInsideTheirLengthByte) {
 }
 
 TEST_F(InquiryTest, ExtendedInquiryTellsOfTheCache) {
-  EXPECT_EQ(page(0x86), joined({hex("00 86 003C 00 01 01 00"), zeros(56)}));
+  EXPECT_EQ(page(0x86), joined({hex("00 86 003C 00 07 01 00"), zeros(56)}));
   tests::MemoryObject::Setup setup;
   setup.features.write_cache = false;
   attach(setup);
@@ -142,14 +142,14 @@ TEST_F(InquiryTest, ExtendedInquiryTellsOfTheCache) {
 
 TEST_F(InquiryTest, BlockLimits) {
   EXPECT_EQ(page(0xb0),
-            joined({hex("00 B0 003C 00 80 0008 00004000 00000800 00000000"),
+            joined({hex("00 B0 003C 01 80 0008 00004000 00000800 00000000"),
                     hex("00100000 00000100 00000008 80000000 0000000000008000"), zeros(20)}));
 }
 
 TEST_F(InquiryTest, BlockLimitsWithoutUnmap) {
   attach(without_unmap());
   EXPECT_EQ(page(0xb0),
-            joined({hex("00 B0 003C 00 80 0008 00004000 00000800 00000000"),
+            joined({hex("00 B0 003C 01 80 0008 00004000 00000800 00000000"),
                     hex("00000000 00000000 00000000 00000000 0000000000008000"), zeros(20)}));
 }
 
@@ -159,7 +159,7 @@ TEST_F(InquiryTest, BlockLimitsCountLogicalBlocks) {
   setup.features.unmap_granularity = 65536;
   attach(setup);
   EXPECT_EQ(page(0xb0),
-            joined({hex("00 B0 003C 00 80 0001 00000800 00000100 00000000"),
+            joined({hex("00 B0 003C 01 80 0001 00000800 00000100 00000000"),
                     hex("00100000 00000100 00000010 80000000 0000000000001000"), zeros(20)}));
 }
 

@@ -132,6 +132,8 @@ TEST_F(PersistentTest, EveryCommandConflictsByItsClass) {
       Exchange x;
       x.task.cdb[0] = static_cast<std::byte>(row.opcode);
       if (row.action != kNoAction) x.task.cdb[1] = static_cast<std::byte>(row.action);
+      if (row.opcode == 0x1b)
+        x.task.cdb[4] = std::byte{1};  // starting; stopping is a write's class
       x.task.cdb_length = 16;
       EXPECT_EQ(row.access == Access::write && row.guard != CommandClass::write, false);
       other_->prepare(x.task, x.plan);
