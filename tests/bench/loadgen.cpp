@@ -31,7 +31,8 @@ int run_load(int argc, char** argv) {
   double seconds = 3;
   double warm_up = 0.3;
   CLI::App app{"One load on one disk over iSCSI or NBD; prints JSON."};
-  app.add_option("url", url, "iscsi://HOST:PORT/IQN/LUN or nbd://HOST:PORT")->required();
+  app.add_option("url", url, "iscsi://HOST:PORT/IQN/LUN, nbd://HOST:PORT, file:PATH or tcp:")
+      ->required();
   app.add_option("--pattern", pattern, "randread, randwrite, rw70, seqread, seqwrite");
   app.add_option("--block", load.block, "bytes of one request")->transform(CLI::AsSizeValue(false));
   app.add_option("--depth", load.depth, "requests outstanding")->check(CLI::Range(1, 1024));

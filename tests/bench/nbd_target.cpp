@@ -96,7 +96,9 @@ std::unique_ptr<Target> open_nbd(const std::string& url) {
 std::unique_ptr<Target> open_target(const std::string& url) {
   if (url.starts_with("iscsi://")) return open_iscsi(url);
   if (url.starts_with("nbd://")) return open_nbd(url);
-  throw TargetError(url + " is neither iscsi:// nor nbd://");
+  if (url.starts_with("file:")) return open_file(url.substr(5));
+  if (url == "tcp:") return open_ping_pong();
+  throw TargetError(url + " is none of iscsi://, nbd://, file:, tcp:");
 }
 
 }  // namespace caisson::bench

@@ -37,9 +37,13 @@ class Target {
   virtual void wait(std::vector<Slot*>& completed) = 0;
 };
 
-/// `url`: iscsi://HOST:PORT/IQN/LUN, or nbd://HOST:PORT. Throws TargetError.
+/// `url`: iscsi://HOST:PORT/IQN/LUN, nbd://HOST:PORT, file:PATH (no server at all),
+/// or tcp: (bytes to and fro on loopback, both sides in this process; nothing is
+/// read or written). Throws TargetError.
 std::unique_ptr<Target> open_target(const std::string& url);
 std::unique_ptr<Target> open_iscsi(const std::string& url);
 std::unique_ptr<Target> open_nbd(const std::string& url);
+std::unique_ptr<Target> open_file(const std::string& path);
+std::unique_ptr<Target> open_ping_pong();
 
 }  // namespace caisson::bench
