@@ -120,6 +120,21 @@ TEST_F(CliTest, AccessGrantTakesVerbsAsAList) {
   EXPECT_TRUE(sent.has_lun_number());
 }
 
+TEST_F(CliTest, AccessRedirectLeadsSomewhereOrIsRemoved) {
+  caisson({"access", "redirect", "db1", "web", "--to", "192.0.2.7:3260", "--permanent"});
+  auto sent = request<wire::AccessRedirectRequest>();
+  EXPECT_EQ(sent.lun(), "db1");
+  EXPECT_EQ(sent.host(), "web");
+  EXPECT_EQ(sent.to(), "192.0.2.7:3260");
+  EXPECT_TRUE(sent.permanent());
+  EXPECT_FALSE(sent.remove());
+  caisson({"access", "redirect", "db1", "web", "--remove", "--dry-run"});
+  sent = request<wire::AccessRedirectRequest>();
+  EXPECT_TRUE(sent.remove());
+  EXPECT_TRUE(sent.dry_run());
+  EXPECT_EQ(sent.to(), "");
+}
+
 TEST_F(CliTest, PathsAreTheOnesHereAndNamesInAStoreStay) {
   caisson({"catalog", "backup", "copy.db"});
   EXPECT_EQ(request<wire::CatalogBackupRequest>().file(),

@@ -61,7 +61,8 @@ TEST_F(CliTest, LunListIsATable) {
 
 TEST_F(CliTest, AnEmptyListIsItsHeader) {
   EXPECT_EQ(caisson({"access", "list"}).out,
-            "LUN  HOST  PERMISSION  QUOTA  LUN NUMBER  ALLOWS  AUTH  PROPOSED\n");
+            "LUN  HOST  PERMISSION  QUOTA  LUN NUMBER  ALLOWS  AUTH  PROPOSED  REDIRECTED TO  "
+            "FOR GOOD\n");
   EXPECT_EQ(caisson({"access", "list", "--output", "json"}).out, "{\"access\":[]}\n");
 }
 
@@ -76,35 +77,43 @@ TEST_F(CliTest, LunShowIsEveryAttribute) {
   user.add_allow("snapshot");
   user.add_allow("trim");
   user.set_auth("mutual-chap");
+  user.set_redirect_to("192.0.2.7:3260");
+  user.set_redirect_permanent(true);
   answer(reply);
   EXPECT_EQ(caisson({"lun", "show", "db1"}).out,
-            "Name:              db1\n"
-            "UUID:              6f1c2f1e-3f8e-4f0a-9a60-0f5f6d1b2c3d\n"
-            "State:             online\n"
-            "Reason:            -\n"
-            "Store:             main\n"
-            "Container:         /srv/main/db1.img\n"
-            "Capacity:          10G\n"
-            "Used:              1.5G\n"
-            "Free in store:     500G\n"
-            "Logical block:     512\n"
-            "Physical block:    4096\n"
-            "Cache:             writeback\n"
-            "Thick:             no\n"
-            "Removable:         no\n"
-            "NAA:               3a1b2c3d4e5f6071\n"
-            "Serial:            6f1c2f1e3f8e\n"
-            "Target:            iqn.2026-11.io.caisson:n1:db1\n"
-            "Target LUN:        0\n"
-            "Location:          -\n"
-            "Organization:      single container\n"
-            "Configuration id:  2\n"
-            "Owner epoch:       1\n"
-            "Created:           2026-11-20T18:40:00Z\n"
-            "Snapshots:         -\n"
+            "Name:                       db1\n"
+            "UUID:                       6f1c2f1e-3f8e-4f0a-9a60-0f5f6d1b2c3d\n"
+            "State:                      online\n"
+            "Reason:                     -\n"
+            "Store:                      main\n"
+            "Container:                  /srv/main/db1.img\n"
+            "Capacity:                   10G\n"
+            "Used:                       1.5G\n"
+            "Free in store:              500G\n"
+            "Logical block:              512\n"
+            "Physical block:             4096\n"
+            "Cache:                      writeback\n"
+            "Thick:                      no\n"
+            "Removable:                  no\n"
+            "Write protected by a host:  no\n"
+            "Descriptor sense:           no\n"
+            "After a restart:            -\n"
+            "Condition:                  -\n"
+            "NAA:                        3a1b2c3d4e5f6071\n"
+            "Serial:                     6f1c2f1e3f8e\n"
+            "Target:                     iqn.2026-11.io.caisson:n1:db1\n"
+            "Target LUN:                 0\n"
+            "Location:                   -\n"
+            "Organization:               single container\n"
+            "Configuration id:           2\n"
+            "Owner epoch:                1\n"
+            "Created:                    2026-11-20T18:40:00Z\n"
+            "Snapshots:                  -\n"
             "Users:\n"
-            "  LUN  HOST  PERMISSION  QUOTA  LUN NUMBER  ALLOWS          AUTH         PROPOSED\n"
-            "  db1  web   read-only    none           1  snapshot, trim  mutual-chap  no\n");
+            "  LUN  HOST  PERMISSION  QUOTA  LUN NUMBER  ALLOWS          AUTH         PROPOSED  "
+            "REDIRECTED TO   FOR GOOD\n"
+            "  db1  web   read-only    none           1  snapshot, trim  mutual-chap  no        "
+            "192.0.2.7:3260  yes\n");
 }
 
 TEST_F(CliTest, JsonHasEveryKeyAndRawBytes) {
@@ -120,7 +129,8 @@ TEST_F(CliTest, JsonHasEveryKeyAndRawBytes) {
             R"("removable":false,"naa":"3a1b2c3d4e5f6071","serial":"6f1c2f1e3f8e",)"
             R"("target_name":"iqn.2026-11.io.caisson:n1:db1","target_lun":0,"location":"",)"
             R"("organization":"single container","config_id":2,"owner_epoch":1,)"
-            R"("created_at":1795200000,"snapshots":[],"users":[],"accounting":null,"sessions":[]},)"
+            R"("created_at":1795200000,"snapshots":[],"users":[],"accounting":null,"sessions":[],)"
+            R"("write_protect":false,"descriptor_sense":false,"saved_modes":"","condition":""},)"
             R"("change":null})"
             "\n");
 }
