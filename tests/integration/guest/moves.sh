@@ -48,8 +48,9 @@ wait $login
 echo "== a temporary redirect is followed"
 eventually at "$there"
 found() {
-  disk=$(ls -d /sys/class/iscsi_session/*/device/target*/*/block/* 2>/dev/null | sed 's,.*/,/dev/,')
-  [ -n "$disk" ]
+  disk=$(echo /sys/class/iscsi_session/*/device/target*/*/block/*)
+  disk=/dev/${disk##*/}
+  [ -b "$disk" ]
 }
 eventually found
 dd if=/dev/urandom of="$disk" bs=1M count=8 oflag=direct status=none

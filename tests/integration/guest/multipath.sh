@@ -44,22 +44,33 @@ write_and_compare() { # for ever: files of 4 MiB, all of them read back from the
     sync -f "$file"
     echo 3 >/proc/sys/vm/drop_caches
     cat /tmp/sum* | sha256sum --check --quiet
+    echo "$round" >/tmp/round
     [ ! -e /tmp/enough ] || return 0
   done
+}
+wait_for_rounds() { # COUNT more
+  local until=$(($(cat /tmp/round) + $1)) i
+  for ((i = 0; i < 600; i++)); do
+    [ "$(cat /tmp/round)" -lt "$until" ] || return 0
+    sleep 0.1
+  done
+  echo "no $1 rounds in a minute"
+  return 1
 }
 storm() { # EVENT...: while files are written and compared
   local writer event
   rm -f /tmp/enough /tmp/sum*
+  echo 0 >/tmp/round
   write_and_compare & writer=$!
   for event; do "$event"; kill -0 "$writer"; done
   touch /tmp/enough
   wait "$writer"
 }
 cut_a_path() {
-  sleep 1
+  wait_for_rounds 1
   ip route add blackhole "$SECOND_PORTAL/32"
   wait_for_failed 1
-  sleep 1
+  wait_for_rounds 2
   ip route del blackhole "$SECOND_PORTAL/32"
   wait_for_failed 0
 }

@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -60,6 +61,7 @@ class Soak : public ::testing::Test {
         std::lock_guard lock(mutex_);
         failures_.emplace_back(error.what());
         stop_ = true;
+        failed_.notify_all();
       }
     });
   }
@@ -90,9 +92,8 @@ class Soak : public ::testing::Test {
 
   /// Until then, or until something failed.
   void pass(steady_clock::duration time) {
-    auto until = steady_clock::now() + time;
-    while (!stop_ && steady_clock::now() < until)
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    std::unique_lock lock(mutex_);
+    failed_.wait_for(lock, time, [this] { return stop_.load(); });
   }
 
   void end() {
@@ -110,7 +111,8 @@ class Soak : public ::testing::Test {
 
   RunningGateway gateway_;
   std::atomic<bool> stop_ = false;
-  std::mutex mutex_;  ///< guards the two below
+  std::mutex mutex_;  ///< guards the three below
+  std::condition_variable failed_;
   std::vector<std::string> failures_;
   RegionCounts total_;
   DisturberCounts disturbed_;
