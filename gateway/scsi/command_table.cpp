@@ -28,8 +28,8 @@ using D = Direction;
 using G = object::CommandClass;
 constexpr std::uint8_t kAlways = 0x7f;
 /// Tells of the unit, or sets what is not the medium's.
-constexpr std::uint8_t kReport = kWhenOffline | kInStandby | kWhenUnavailable | kDuringUpkeep |
-                                 kWithoutMedium;
+constexpr std::uint8_t kReport =
+    kWhenOffline | kInStandby | kWhenUnavailable | kDuringUpkeep | kWithoutMedium;
 constexpr std::uint8_t kSetting = kWhenOffline | kInStandby | kWithoutMedium;
 constexpr std::uint8_t kReserving = kInStandby | kWithoutMedium;
 constexpr auto kNone = kNoAction;

@@ -80,9 +80,10 @@ void LunObject::start_upkeep(UpkeepRequest request, std::function<void(Error)> b
   if (in_flight_.enter(start->entry)) start->start();
 }
 
-/// The end of a sanitize is durable before hosts may rely on it.
+/// The end of a sanitize is durable before hosts may rely on it. Once the object is
+/// withdrawn nothing is noted any more: the next start finds it interrupted.
 void LunObject::end_upkeep(bool failed, std::function<void()> ended) {
-  if (upkeep_.state() != UpkeepState::sanitizing) {
+  if (upkeep_.state() != UpkeepState::sanitizing || state() == catalog::LunState::offline) {
     upkeep_.end(failed);
     return ended();
   }
@@ -100,6 +101,7 @@ void LunObject::end_upkeep(bool failed, std::function<void()> ended) {
 }
 
 void LunObject::leave_failed_sanitize(std::function<void(Error)> done) {
+  if (state() == catalog::LunState::offline) return done(BlockErrc::offline);
   if (upkeep_.state() == UpkeepState::none) return done({});
   if (upkeep_.state() != UpkeepState::sanitize_failed || !upkeep_.may_be_left() || !upkeep_keeper_)
     return done(make_error_code(Errc::invalid_argument));
