@@ -173,7 +173,8 @@ bool Session::reserve(Command& command) {
   bool placed = !command.task.data_out.empty();
   std::size_t need = writes ? (placed ? 0 : command.wanted) : command.planned;
   const auto& limits = state_->options.limits;
-  if (need != 0 && need + orphaned_bytes_ > limits.session_bytes) return refuse_memory(command);
+  bool in_vain = orphaned_bytes_ != 0 && need + orphaned_bytes_ > limits.session_bytes;
+  if (need != 0 && in_vain) return refuse_memory(command);
   if (need != 0 && bytes_ != 0 && bytes_ + need > limits.session_bytes) return false;
   if (state_->bytes.load(std::memory_order_relaxed) + need > limits.total_bytes)
     return refuse_memory(command);

@@ -5,7 +5,7 @@
 
 #include <future>
 
-#include "gateway/iscsi/text.hpp"
+#include "tests/support/foreign_initiator.hpp"
 #include "tests/support/gate_device.hpp"
 #include "tests/support/iscsi_client.hpp"
 #include "tests/support/iscsi_target.hpp"
@@ -250,6 +250,23 @@ TEST_F(IscsiHungFile, ReservationThatWaitsForAHungWriteEndsBusy) {
   EXPECT_EQ(other->finish(tag).status, kBusy);
   EXPECT_EQ(other->write(64, new_).status, 0) << "nobody waits behind it";
   gate_->release();
+}
+
+TEST_F(IscsiHungFile, LibiscsiResetsAndIsToldOfResets) {
+  ForeignInitiator foreign("127.0.0.1:" + std::to_string(target_.port()), kHung);
+  foreign.clear_attentions();
+  EXPECT_TRUE(foreign.abort_task_set());
+  hang_write(*client_, 0, old_);
+  EXPECT_TRUE(foreign.lun_reset());
+  EXPECT_EQ(gate_->hanging(), 1u);
+  auto told = foreign.test_unit_ready();
+  EXPECT_EQ(told.key, 6);
+  EXPECT_EQ(told.asc, 0x29);
+  EXPECT_EQ(told.ascq, 0x03);
+  expect_attention(*client_, 0x29, 0x03);
+  EXPECT_EQ(foreign.read(0, 512).status, kBusy);
+  EXPECT_TRUE(foreign.warm_reset());
+  expect_attention(*client_, 0x29, 0x03);
 }
 
 TEST_F(IscsiHungFile, MemoryOfAbortedCommandsIsBounded) {

@@ -86,4 +86,14 @@ std::uint64_t ForeignInitiator::last_lba() {
   return last;
 }
 
+bool ForeignInitiator::lun_reset() { return ::iscsi_task_mgmt_lun_reset_sync(context_, kLun) == 0; }
+
+bool ForeignInitiator::abort_task_set() {
+  return ::iscsi_task_mgmt_abort_task_set_sync(context_, kLun) == 0;
+}
+
+bool ForeignInitiator::warm_reset() {
+  return ::iscsi_task_mgmt_target_warm_reset_sync(context_) == 0;
+}
+
 }  // namespace caisson::tests

@@ -40,6 +40,11 @@ class ForeignInitiator {
   ForeignResult flush();
   std::uint64_t last_lba();
 
+  /// Task management; true: the target says that it is done.
+  bool lun_reset();
+  bool abort_task_set();
+  bool warm_reset();
+
  private:
   iscsi_context* context_;
 };
