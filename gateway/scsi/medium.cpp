@@ -43,8 +43,10 @@ bool plan_start_stop(Command& command, DataPlan&) {
   if (move && !command.object().identity()->removable) return command.refuse_field(4, 1);
   if (move && command.mapping().read_only) return command.refuse(kWriteProtected);
   if ((move || !start) && !permitted(command, CommandClass::write)) return false;
-  return !move || start || !command.object().medium().prevented() ||
-         command.refuse(kRemovalPrevented);
+  // Loading what is ejected moves it too; loading what is there moves nothing.
+  auto& medium = command.object().medium();
+  auto moves = move && (!start || !medium.present());
+  return !moves || !medium.prevented() || command.refuse(kRemovalPrevented);
 }
 
 void run_start_stop(Command& command) {

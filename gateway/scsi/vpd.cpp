@@ -128,6 +128,7 @@ void write_block_limits(const Command& command, Reply& reply) {
 void write_block_characteristics(const Command&, Reply& reply) {
   wire::BlockCharacteristics page{};
   page.rotation_rate = kNonRotating;
+  page.form_factor = wire::kErasedReadsComplete;
   reply.put(page);
 }
 

@@ -289,6 +289,8 @@ struct BlockCharacteristics {  // SBC-3 6.6.2, behind the header
   Reserved<55> reserved;
 };
 static_assert(sizeof(BlockCharacteristics) == 60);
+/// WABEREQ 01b: what was block erased reads without error before it is written.
+inline constexpr u8 kErasedReadsComplete = 0x40;
 
 struct Provisioning {  // SBC-3 6.6.4, behind the header
   u8 threshold_exponent, flags, type, reserved;

@@ -164,7 +164,7 @@ TEST_F(InquiryTest, BlockLimitsCountLogicalBlocks) {
 }
 
 TEST_F(InquiryTest, DoesNotRotate) {
-  EXPECT_EQ(page(0xb1), joined({hex("00 B1 003C 0001"), zeros(58)}));
+  EXPECT_EQ(page(0xb1), joined({hex("00 B1 003C 0001 00 40"), zeros(56)}));
 }
 
 TEST_F(InquiryTest, Provisioning) { EXPECT_EQ(page(0xb2), hex("00 B2 0004 00 E4 02 00")); }

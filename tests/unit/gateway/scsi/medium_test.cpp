@@ -83,6 +83,16 @@ TEST_F(MediumTest, PreventedByAnyNexusItStays) {
   EXPECT_TRUE(run(kEject).good());
 }
 
+TEST_F(MediumTest, PreventedItIsNotLoadedEither) {
+  EXPECT_TRUE(run(kEject).good());
+  EXPECT_TRUE(run(kPrevent).good());
+  expect_sense(run(kLoad), kRemovalPrevented);
+  EXPECT_TRUE(run(kAllow).good());
+  EXPECT_TRUE(run(kLoad).good());
+  EXPECT_TRUE(run(kPrevent).good());
+  EXPECT_TRUE(run(kLoad).good()) << "it is there";
+}
+
 TEST_F(MediumTest, PreventionEndsWithItsNexusAndWithAReset) {
   on_other(kPrevent);
   other_.reset();
