@@ -22,7 +22,18 @@ import gateway  # noqa: E402
 
 SUITE = "iscsi-test-cu"
 RANK = {"hang": 0, "fail": 1, "skip": 2, "pass": 3}
-LUN_SIZE = "128M"
+
+# What a LUN can be like. `TEST` in the table is run on a thin one, `TEST@KIND` on
+# another: what a thin disk rightly refuses or skips is passed there.
+Kind = collections.namedtuple("Kind", "size create grant")
+KINDS = {
+    "thin": Kind("128M", [], []),
+    "thick": Kind("128M", ["--thick"], []),
+    "512n": Kind("128M", ["--block-size", "512n"], []),
+    "4096": Kind("128M", ["--block-size", "4096"], []),
+    "removable": Kind("128M", ["--removable"], []),
+    "read-only": Kind("128M", [], ["--read-only"]),
+}
 
 Outcome = collections.namedtuple("Outcome", "result detail")
 Expected = collections.namedtuple("Expected", "result reason")
@@ -45,6 +56,18 @@ def parse_expected(text):
     return table
 
 
+def split_name(entry):
+    """(test, kind) of a table's entry."""
+    test, _, kind = entry.partition("@")
+    return test, kind or "thin"
+
+
+def passed_nowhere(table):
+    """Tests that no kind of LUN passes."""
+    passed = {split_name(entry)[0] for entry, want in table.items() if want.result == "pass"}
+    return sorted({split_name(entry)[0] for entry in table} - passed)
+
+
 def judge(exit_code, output):
     """The result of one test from what its process printed. CUnit counts a skipped
     test as passed, and the suite also skips things while it connects and cleans up,
@@ -64,12 +87,14 @@ def judge(exit_code, output):
     return Outcome("skip" if marks else "pass", detail)
 
 
-def run_test(test, url, seconds, worker):
+def run_test(entry, urls, seconds, worker):
+    """`urls`: of the same LUN, one for each portal."""
+    test = split_name(entry)[0]
     name = f"iqn.2026-11.test:conformance-{worker}"
     command = ["stdbuf", "-oL", SUITE, "--dataloss", "--allow-sanitize", f"--test=ALL.{test}",
-               "-i", name, "-I", name + "-second", url]
+               "-i", name, "-I", name + "-second", urls[0]]
     if test.startswith("MultipathIO."):
-        command.append(url)
+        command.append(urls[-1])
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=seconds)
@@ -84,16 +109,21 @@ def run_all(tests, new_url, workers, seconds):
     not pass: what that left behind must not spoil the next."""
     slots = queue.Queue()
     for worker in range(workers):
-        slots.put((worker, new_url()))
+        slots.put((worker, {}))
 
-    def one(test):
-        worker, url = slots.get()
+    def one(entry):
+        worker, kept = slots.get()
+        kind = split_name(entry)[1]
         outcome = Outcome("fail", "the runner itself failed")
         try:
-            outcome = run_test(test, url, seconds, worker)
+            if kind not in kept:
+                kept[kind] = new_url(kind)
+            outcome = run_test(entry, kept[kind], seconds, worker)
         finally:
-            slots.put((worker, url if RANK[outcome.result] >= RANK["skip"] else new_url()))
-        return test, outcome
+            if RANK[outcome.result] < RANK["skip"]:
+                kept.pop(kind, None)
+            slots.put((worker, kept))
+        return entry, outcome
 
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         return dict(pool.map(one, tests))
@@ -115,15 +145,20 @@ def compare(results, expected):
 
 @contextlib.contextmanager
 def caisson(options, directory):
-    with gateway.Gateway(options.bin, directory) as server:
+    server = gateway.Gateway(options.bin, directory)
+    server.start(["127.0.0.1:0", "127.0.0.1:0"])
+    with contextlib.ExitStack() as ending:
+        ending.push(server.__exit__)
         count = iter(range(10**6))
         server.caisson("host", "create", "*", "--no-auth")
 
-        def new_url():
+        def new_url(kind):
             name = f"conformance-{next(count)}"
-            server.create_lun(name, LUN_SIZE, *options.lun_flag)
-            server.caisson("access", "grant", name, "*")
-            return server.url(name)
+            like = KINDS[kind]
+            server.create_lun(name, like.size, *like.create, *options.lun_flag)
+            server.caisson("access", "grant", name, "*", *like.grant)
+            path = server.url(name).removeprefix(f"iscsi://{server.iscsi}")
+            return [f"iscsi://{portal}{path}" for portal in server.portals]
 
         yield new_url
 
@@ -133,11 +168,11 @@ def tgt(_options, directory):
     with gateway.Tgt(directory) as server:
         count = iter(range(10**6))
 
-        def new_url():
+        def new_url(_kind):
             path = directory / f"disk{next(count)}"
             with open(path, "wb") as disk:
                 disk.truncate(128 << 20)
-            return server.add(path)
+            return [server.add(path)]
 
         yield new_url
 
@@ -173,7 +208,8 @@ def parse_arguments():
 def main():
     options = parse_arguments()
     expected = parse_expected(options.table.read_text()) if options.table.exists() else {}
-    tests = [t for t in all_tests() if options.test in t]
+    tests = all_tests() + [entry for entry in expected if "@" in entry]
+    tests = [t for t in tests if options.test in t and (options.peer == "caisson" or "@" not in t)]
     began = time.monotonic()
     with gateway.scratch() as directory, {"caisson": caisson, "tgt": tgt}[options.peer](options, directory) as new_url:
         results = run_all(tests, new_url, options.workers, options.seconds)
@@ -186,6 +222,8 @@ def main():
                          ("in the table, but not in this suite", gone), ("WORSE than the table", worse)):
         if lines:
             print(f"{title}:\n  " + "\n  ".join(lines))
+    if options.peer == "caisson" and not options.test:
+        print("passed on no kind of LUN: " + ", ".join(passed_nowhere(expected)))
     print(f"{options.peer}: {len(results)} tests in {time.monotonic() - began:.0f} s: "
           + ", ".join(f"{counts[k]} {k}" for k in ("pass", "skip", "fail", "hang")))
     return 1 if worse and not options.record else 0

@@ -42,6 +42,20 @@ class TableTest(unittest.TestCase):
                 run.parse_expected(text)
 
 
+class KindTest(unittest.TestCase):
+    def test_the_kind_stands_behind_the_name(self):
+        self.assertEqual(run.split_name("A.B"), ("A.B", "thin"))
+        self.assertEqual(run.split_name("A.B@removable"), ("A.B", "removable"))
+
+    def test_a_pass_on_any_kind_counts(self):
+        table = run.parse_expected("A.A skip r\nA.A@thick pass\nB.B fail r\nC.C pass\nB.B@small skip r\n")
+        self.assertEqual(run.passed_nowhere(table), ["B.B"])
+
+    def test_the_table_names_only_kinds_there_are(self):
+        table = run.parse_expected((run.HERE / "expected.txt").read_text())
+        self.assertLessEqual({run.split_name(entry)[1] for entry in table}, set(run.KINDS))
+
+
 class CompareTest(unittest.TestCase):
     TABLE = run.parse_expected("A.A pass\nB.B skip r\nC.C fail r\n")
 
