@@ -62,10 +62,11 @@ TEST(CommandTable, FindsByTagAndReusesLowSlots) {
   EXPECT_TRUE(table.full());
   EXPECT_EQ(table.find(101), &commands[1]);
   EXPECT_EQ(table.at(1), &commands[1]);
-  EXPECT_EQ(table.at(99), nullptr);
+  EXPECT_EQ(table.at(table.end()), nullptr);
   table.erase(commands[0]);
   EXPECT_EQ(table.find(100), nullptr);
-  EXPECT_EQ(table.all().size(), 2u);
+  EXPECT_EQ(table.end(), 3u);
+  EXPECT_EQ(table.at(0), nullptr);
   table.insert(commands[0]);
   EXPECT_EQ(commands[0].slot, 0);
 }
