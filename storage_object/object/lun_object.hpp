@@ -55,7 +55,7 @@ struct LunParts {
   ReservationState reservations{};  ///< that outlived the last stop
   ReservationKeeper keeper{};       ///< none: nothing can be kept
   ModeValues saved_modes{.cache = cache};
-  ModeKeeper mode_keeper{};         ///< none: nothing can be saved
+  ModeKeeper mode_keeper{};  ///< none: nothing can be saved
   UpkeepState upkeep = UpkeepState::none;
   bool upkeep_may_be_left = false;
   UpkeepKeeper upkeep_keeper{};  ///< none: nothing can be kept
@@ -203,7 +203,7 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   std::shared_ptr<const Identity> identity_;
   std::mutex changes_mutex_;                 // guards changes_
   std::vector<ReservationChange*> changes_;  // that wait for the object
-  std::mutex observers_mutex_;  // held while observers are called
+  std::mutex observers_mutex_;               // held while observers are called
   std::vector<ObjectObserver*> observers_;
 };
 

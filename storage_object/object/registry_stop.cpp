@@ -47,11 +47,10 @@ Outcome<> Registry::stop() {
     return failure(Errc::timed_out, "what was still to be recorded of failed LUNs hangs",
                    "look after the file systems of the stores and of the state directory");
   if (!unrecorded->empty())
-    return failure(
-        Errc::io_error,
-        fmt::format("neither the catalog nor the trailer took the failed state of {}",
-                    joined(*unrecorded)),
-        "distrust these LUNs until they are checked");
+    return failure(Errc::io_error,
+                   fmt::format("neither the catalog nor the trailer took the failed state of {}",
+                               joined(*unrecorded)),
+                   "distrust these LUNs until they are checked");
   return options_.catalog->change(
       [](Transaction& transaction) { return transaction.put_setting(kCleanShutdownSetting, "1"); });
 }

@@ -94,7 +94,8 @@ TEST_F(CommandLineTest, FlagsGoBeforeTheFile) {
   EXPECT_EQ(config->log_level, log::Level::debug);
   EXPECT_EQ(config->daily_copies, 3u);
   EXPECT_EQ(config->login_timeout, std::chrono::milliseconds(500));
-  EXPECT_THAT(config->iscsi_listen, ElementsAre(IscsiPortal{{"::1", 0}}, IscsiPortal{{"127.0.0.1", 0}}));
+  EXPECT_THAT(config->iscsi_listen,
+              ElementsAre(IscsiPortal{{"::1", 0}}, IscsiPortal{{"127.0.0.1", 0}}));
   EXPECT_FALSE(config->iscsi_listen_is_default);
   EXPECT_THAT(config->stores,
               ElementsAre(StoreConfig{"main", "/flag", true}, StoreConfig{"other", "/f/other"}));

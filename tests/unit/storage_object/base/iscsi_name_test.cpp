@@ -60,8 +60,7 @@ TEST(IscsiName, OthersAreRefusedWithTheReason) {
     auto checked = checked_iscsi_name(row.name);
     ASSERT_FALSE(checked) << row.name;
     EXPECT_EQ(checked.error().code, Errc::invalid_argument);
-    EXPECT_NE(checked.error().message.find(row.says), std::string::npos)
-        << checked.error().message;
+    EXPECT_NE(checked.error().message.find(row.says), std::string::npos) << checked.error().message;
   }
 }
 
