@@ -53,6 +53,36 @@ sg_verify --lba=0 --count=64 "$disk"
 fails $MISCOMPARE sg_verify --lba=64 --count=1 --ndo=512 --in=/tmp/zero "$disk"
 sg_sync "$disk"
 
+echo "== port groups, logs, modes"
+sg_rtpg --decode "$disk" | tee /tmp/groups
+grep -q 'active/optimized' /tmp/groups
+sg_inq "$disk" | grep -q 'TPGS=1'
+sg_logs --list "$disk" >/dev/null
+sg_logs --page=0x19 "$disk" >/dev/null
+sg_timestamp "$disk"
+sg_modes --page=8 --hex "$disk" >/dev/null
+sg_start --start "$disk"
+sg_prevent --prevent=0 "$disk"
+write_protect() { # 8 or 0: SWP of the control mode page, saved
+  sg_wr_mode --page=a --save --contents=a,a,0,0,"$1",0,0,0,0,0,0,0 --mask=0,0,0,0,8,0,0,0,0,0,0,0 "$disk"
+}
+write_protect 8
+sg_turs "$other" || sg_turs "$other" # the first tells of the changed mode
+fails 7 sg_write_same --lba=0 --num=8 --in=/dev/zero --xferlen=512 "$other"
+write_protect 0
+sg_turs "$other" || sg_turs "$other"
+
+echo "== sanitize and format"
+dd if=/tmp/data of="$disk" bs=1M count=4 oflag=direct status=none
+sg_sanitize --overwrite --zero --wait --quick "$disk"
+dd if="$disk" bs=1M count=4 iflag=direct status=none | cmp - <(head -c 4194304 /dev/zero)
+dd if=/tmp/data of="$disk" bs=1M count=4 oflag=direct status=none
+sg_sanitize --block --wait --quick "$disk"
+dd if="$disk" bs=1M count=4 iflag=direct status=none | cmp - <(head -c 4194304 /dev/zero)
+dd if=/tmp/data of="$disk" bs=1M count=4 oflag=direct status=none
+sg_format --format --wait --quick "$disk" >/dev/null
+dd if="$disk" bs=1M count=4 iflag=direct status=none | cmp - <(head -c 4194304 /dev/zero)
+
 echo "== what the unit says of itself"
 sg_opcodes "$disk" | tail -3
 sg_modes --all "$disk" >/tmp/modes
