@@ -54,12 +54,16 @@ Opened open_in_memory(const std::string& path, bool make) {
 std::vector<object::MarkPlace> failure_mark_places(const std::string& run_directory,
                                                    const std::string& state_directory) {
   auto memory = memory_directory(state_directory);
-  return {{run_directory, [run_directory](bool) { return open_directory(run_directory); }},
-          {memory, [memory](bool make) { return open_in_memory(memory, make); }}};
+  return {{.name = run_directory,
+           .open = [run_directory](bool) { return open_directory(run_directory); }},
+          {.name = memory,
+           .open = [memory](bool make) { return open_in_memory(memory, make); },
+           .quick = true}};
 }
 
 object::MarkPlace failure_record_place(const std::string& state_directory) {
-  return {state_directory, [state_directory](bool) { return open_directory(state_directory); }};
+  return {.name = state_directory,
+          .open = [state_directory](bool) { return open_directory(state_directory); }};
 }
 
 }  // namespace caisson::daemon

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <boost/system/errc.hpp>
+#include <utility>
 
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/names.hpp"
@@ -346,9 +347,25 @@ bool Container::read_only() {
   return format::compatibility(slot().features) != format::Compatibility::full;
 }
 
-bool Container::sync_failed() {
+bool Container::take_sync_failure() {
   std::lock_guard lock(mutex_);
-  return sync_failed_ || trailer_.sync_failed();
+  const bool in_trailer = trailer_.take_sync_failure();
+  return std::exchange(sync_failed_, false) || in_trailer;
+}
+
+Outcome<> Container::anchor() {
+  std::lock_guard lock(mutex_);
+  if (format::compatibility(trailer_.slot().features) != format::Compatibility::full) return {};
+  auto done = trailer_.anchor();
+  return done ? done : trailer_.anchor();  // once more: see TrailerFile::update()
+}
+
+void Container::keep_room() {
+  std::lock_guard lock(mutex_);
+  const auto& slot = trailer_.slot();
+  if (!file_.traits().allocate) return;
+  if (format::compatibility(slot.features) != format::Compatibility::full) return;
+  (void)allocate(trailer_position(slot.capacity), container_length(slot.capacity));
 }
 
 Outcome<> Container::update(const std::function<void(format::pb::Trailer&)>& change) {

@@ -90,8 +90,15 @@ class Container {
   Outcome<> update(const std::function<void(format::pb::Trailer&)>& change);
   /// Unknown read-only-compatible features: served read-only, never rewritten.
   bool read_only();
-  /// A sync of the container failed since it was opened.
-  bool sync_failed();
+  /// Whether a sync of the container failed since it was opened, or since this was
+  /// last asked. Once a sync hook is set that hears of each.
+  bool take_sync_failure();
+  /// Makes sure that what was read at open outlives a power cut: it may be in the
+  /// page cache only. Nothing for one that is read-only.
+  Outcome<> anchor();
+  /// Gives the trailer its room where it has none: containers of other makers and
+  /// of earlier versions. An economy; failures of it are met later.
+  void keep_room();
 
   /// Before the intent of a resize is recorded: finds the room that its steps
   /// write to, durably, so that a full store refuses the resize here. The container

@@ -24,7 +24,7 @@ std::unique_ptr<file_store::Store> opened(const MarkPlace& place, bool make) {
 FailureMarks::FailureMarks(std::vector<MarkPlace> places, const MarkPlace& record)
     : record_(opened(record, true)) {
   for (auto& place : places) {
-    places_.push_back({.how = std::move(place), .store = {}, .marked = {}});
+    places_.emplace_back(std::move(place));
     open(places_.back(), false);
   }
 }
@@ -42,13 +42,14 @@ bool FailureMarks::open(Place& place, bool make) {
 
 bool FailureMarks::has(const Uuid& uuid) const {
   if (record_.has(uuid)) return true;
-  std::lock_guard lock(mutex_);
-  return std::ranges::any_of(places_, [&](const Place& at) { return at.marked.contains(uuid); });
+  return std::ranges::any_of(places_, [&](const Place& at) {
+    std::lock_guard lock(at.mutex);
+    return at.marked.contains(uuid);
+  });
 }
 
 Result<> FailureMarks::set(const Uuid& uuid) {
   auto recorded = record_.set(uuid);
-  std::lock_guard lock(mutex_);
   for (auto& place : places_)
     if (auto done = set_in(place, uuid); done || !recorded) recorded = done;
   return recorded;
@@ -56,13 +57,18 @@ Result<> FailureMarks::set(const Uuid& uuid) {
 
 Result<> FailureMarks::clear(const Uuid& uuid) {
   auto cleared = record_.clear(uuid);
-  std::lock_guard lock(mutex_);
   for (auto& place : places_)
     if (auto done = clear_in(place, uuid); !done) cleared = done;
   return cleared;
 }
 
+void FailureMarks::set_quickly(const Uuid& uuid) {
+  for (auto& place : places_)
+    if (place.how.quick) (void)set_in(place, uuid);
+}
+
 Result<> FailureMarks::set_in(Place& place, const Uuid& uuid) {
+  std::lock_guard lock(place.mutex);
   if (!open(place, true)) return make_error_code(Errc::unsupported);
   if (place.marked.contains(uuid)) return {};
   auto file = place.store->create_unnamed();
@@ -76,6 +82,7 @@ Result<> FailureMarks::set_in(Place& place, const Uuid& uuid) {
 }
 
 Result<> FailureMarks::clear_in(Place& place, const Uuid& uuid) {
+  std::lock_guard lock(place.mutex);
   if (!place.store) return {};
   // One whose setting failed half-way may be there all the same.
   auto done = place.store->remove(uuid.to_string());

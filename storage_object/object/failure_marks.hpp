@@ -5,9 +5,11 @@
 // was allocated beforehand.
 #pragma once
 
+#include <list>
 #include <memory>
 #include <mutex>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "storage_object/base/uuid.hpp"
@@ -28,12 +30,16 @@ class FailureMarks {
   /// Success if one place took it, durably as far as that place is; the error of
   /// the last otherwise. Every place is tried.
   Result<> set(const Uuid& uuid);
+  /// In the quick places only.
+  void set_quickly(const Uuid& uuid);
   /// Success if none has it any more. What failed to be cleared is still there.
   Result<> clear(const Uuid& uuid);
 
  private:
   struct Place {
-    MarkPlace how;
+    explicit Place(MarkPlace place) : how(std::move(place)) {}
+    const MarkPlace how;
+    mutable std::mutex mutex;  ///< guards what follows
     std::unique_ptr<file_store::Store> store;
     std::set<Uuid> marked;
   };
@@ -42,8 +48,7 @@ class FailureMarks {
   static Result<> clear_in(Place& place, const Uuid& uuid);
 
   FailureRecord record_;
-  mutable std::mutex mutex_;  // guards places_
-  std::vector<Place> places_;
+  std::list<Place> places_;  // the list itself never changes
 };
 
 }  // namespace caisson::object

@@ -52,13 +52,4 @@ bool valid_serial(std::string_view serial) noexcept {
   return serial.size() == 16 && std::ranges::all_of(serial, hex_digit);
 }
 
-bool valid_target_name(std::string_view name) noexcept {
-  constexpr std::size_t kMax = 223;
-  auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || digit(c) || c == '.' || c == ':' || c == '-';
-  };
-  bool typed = name.starts_with("iqn.") || name.starts_with("eui.") || name.starts_with("naa.");
-  return typed && name.size() > 4 && name.size() <= kMax && std::ranges::all_of(name, allowed);
-}
-
 }  // namespace caisson::object

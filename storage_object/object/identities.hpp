@@ -28,7 +28,5 @@ std::string make_target_name(std::string_view authority, std::string_view node,
 bool valid_naa(std::string_view naa) noexcept;
 /// 16 lower-case hex digits.
 bool valid_serial(std::string_view serial) noexcept;
-/// Type iqn, eui or naa, at most 223 bytes of [a-z0-9.:-] (RFC 7143 4.2.7).
-bool valid_target_name(std::string_view name) noexcept;
 
 }  // namespace caisson::object

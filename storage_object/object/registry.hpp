@@ -87,6 +87,9 @@ struct MarkPlace {
   std::string name;  ///< for logs
   /// Opens it; `make`: and makes it. Errc::not_found: not there, which is no fault.
   std::function<Outcome<std::unique_ptr<file_store::Store>>(bool make)> open;
+  /// In memory: every failed LUN is marked there, on the thread that learnt of it and
+  /// before anything slow, so that a kill finds it marked.
+  bool quick = false;
 };
 
 struct RegistryOptions {

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "storage_object/base/errc.hpp"
+#include "storage_object/base/iscsi_name.hpp"
 #include "storage_object/base/names.hpp"
 #include "storage_object/object/identities.hpp"
 #include "storage_object/object/registry_impl.hpp"
@@ -42,7 +43,8 @@ std::string_view unsound(const LunRecord& row) {
   if (row.capacity == 0 || row.capacity % row.logical_block != 0) return "capacity";
   if (!valid_naa(row.naa)) return "NAA";
   if (!valid_serial(row.serial)) return "serial";
-  if (!valid_target_name(row.target_name)) return "target name";
+  if (auto normal = checked_iscsi_name(row.target_name); !normal || *normal != row.target_name)
+    return "target name";
   if (row.target_lun > kMaxTargetLun) return "LUN number";
   return {};
 }
@@ -120,6 +122,7 @@ Outcome<LunView> Registry::adopt_row(LunRecord row, std::unique_ptr<Container> c
     forget(entry);
     return noted.error();
   }
+  container->keep_room();
   if (auto done = serve(entry, std::move(container)); !done) {
     std::lock_guard lock(mutex_);
     entry->reason = done.error().message;
@@ -162,6 +165,7 @@ Outcome<LunView> Registry::adopt_known(const EntryPtr& entry, std::optional<std:
       entry, [&](LunRecord& changed) { changed = row; }, "lun.adopted",
       "taken up from its trailer");
   if (!saved) return saved.error();
+  (*container)->keep_room();
   if (auto done = serve(entry, std::move(*container)); !done) return done.error();
   return view_of(entry);
 }

@@ -72,14 +72,13 @@ Outcome<LunView> Registry::resize(std::string_view name, std::uint64_t capacity,
                    "resize it with the version that wrote it");
   if (auto fine = check_bearing(entry); !fine) return fine.error();
   if (dry_run) return preview_resize(std::move(lun), capacity);
-  if (auto noted = intend_resize(entry, *object, *container, intent); !noted) {
+  if (auto noted = intend_resize(entry, *container, intent); !noted) {
     container.reset();
     if (capacity < intent.from && options_.catalog->in_doubt())
       withdraw_in_doubt(entry, "shrinking it");  // a start may cut off what is written now
     return noted.error();
   }
   auto done = change_size(entry, *object, *container, intent);
-  if (container->sync_failed()) object->fail();
   if (!done) {
     if (row_of_entry(entry).resize) {
       container.reset();
@@ -118,12 +117,11 @@ Outcome<LunView> Registry::preview_resize(LunView lun, std::uint64_t capacity) {
 }
 
 /// Finds the room, then records the intent. On failure the container is what it was.
-Outcome<> Registry::intend_resize(const EntryPtr& entry, LunObject& object, Container& container,
+Outcome<> Registry::intend_resize(const EntryPtr& entry, Container& container,
                                   const ResizeIntent& intent) {
   auto row = row_of_entry(entry);
   auto noted = container.prepare_resize(intent, row.thick);
   if (noted) noted = save(entry, [&](LunRecord& changed) { changed.resize = intent; });
-  if (container.sync_failed()) object.fail();
   if (noted) return {};
   if (auto done = container.abandon_resize(intent); !done)
     log::warning("LUN '{}': {}", row.name, done.error().message);

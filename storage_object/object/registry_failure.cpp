@@ -29,7 +29,7 @@ void say_failed(LunRecord& row, const std::string& why) {
 
 bool Registry::is_failing(const EntryPtr& entry) const {
   std::lock_guard lock(mutex_);
-  return entry->failing;
+  return entry->failing && !entry->erased;
 }
 
 Outcome<> Registry::save_failure(const EntryPtr& entry, const std::string& why) {
@@ -64,7 +64,11 @@ void Registry::record_failure(const EntryPtr& entry, const std::function<void()>
     erased = entry->erased;
     entry->failing = !erased;
   }
-  if (erased) return recorded();
+  if (erased) {
+    (void)marks_->clear(row.uuid);
+    return recorded();
+  }
+  marks_->set_quickly(row.uuid);
   log::error("LUN '{}': {}", row.name, why);
   auto saved = save_failure(entry, why);
   if (saved) recorded();
@@ -139,9 +143,11 @@ Outcome<> Registry::clear_failure(const EntryPtr& entry) {
                    fmt::format("LUN '{}' stays failed: {}: {}", row.name, what, why.message),
                    why.remedy);
   };
-  if (container && container->slot().message.has_failed())
+  // Always, if it can be: the syncs of the next change of it must not hear of what is
+  // accepted now.
+  if (container && (container->slot().message.has_failed() || !container->read_only()))
     if (auto done = container->update([](format::pb::Trailer& m) { m.clear_failed(); }); !done)
-      return stays("its trailer says so and cannot be changed", done.error());
+      return stays("its trailer cannot be changed", done.error());
   if (auto done = marks_->clear(row.uuid); !done)
     return stays("a mark of it cannot be removed",
                  {done.error(), done.error().message(),
@@ -185,7 +191,7 @@ Outcome<> Registry::accept_failure(const EntryPtr& entry, LunObject& object) {
 bool Registry::starts_failed(const EntryPtr& entry, Container& container) {
   auto row = row_of_entry(entry);
   bool failed = row.state == LunState::failed || container.slot().message.has_failed() ||
-                marks_->has(row.uuid) || is_failing(entry);
+                container.take_sync_failure() || marks_->has(row.uuid) || is_failing(entry);
   if (!failed) return false;
   {
     std::lock_guard lock(mutex_);

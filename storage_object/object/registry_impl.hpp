@@ -136,6 +136,7 @@ class Registry final : public ObjectRegistry {
   Outcome<> bring_up(const EntryPtr& entry);
   Outcome<> open_and_serve(const EntryPtr& entry);
   Outcome<> serve(const EntryPtr& entry, std::unique_ptr<Container> container);
+  Outcome<> make_sure(const EntryPtr& entry, Container& container);
   Outcome<> finish_resize(const EntryPtr& entry, Container& container);
   Outcome<> finish_creation(const EntryPtr& entry);
   Outcome<> finish_deletion(const EntryPtr& entry);
@@ -159,7 +160,6 @@ class Registry final : public ObjectRegistry {
                        catalog::CacheMode mode);
   UpkeepKeeper upkeep_keeper(const EntryPtr& entry);
   Error keep_upkeep(const EntryPtr& entry, UpkeepState state, bool may_be_left);
-
 
   // The failed state (registry_failure.cpp).
   void record_failure(const EntryPtr& entry, const std::function<void()>& recorded);
@@ -185,6 +185,11 @@ class Registry final : public ObjectRegistry {
   void begin_watch();
   void watch_store(const std::string& name);
   Bearing bearing(const EntryPtr& entry);
+  // Space (registry_space.cpp).
+  void watch_space(const std::string& store, const std::vector<EntryPtr>& served);
+  void tell_space(const std::string& store, const SoftThresholds::Crossed& crossed,
+                  const file_store::Space& space);
+  static void sample_space(LunObject& object, file_store::Store& store);
   // With entry->change held:
   Outcome<> check_bearing(const EntryPtr& entry);
   Outcome<> check_not_last(const EntryPtr& entry);
@@ -223,7 +228,7 @@ class Registry final : public ObjectRegistry {
                              bool dry_run);
   Outcome<> check_adoptable(const catalog::LunRecord& row, const EntryPtr& known) const;
   Outcome<LunView> preview_resize(LunView lun, std::uint64_t capacity);
-  Outcome<> intend_resize(const EntryPtr& entry, LunObject& object, Container& container,
+  Outcome<> intend_resize(const EntryPtr& entry, Container& container,
                           const catalog::ResizeIntent& intent);
   Outcome<> change_size(const EntryPtr& entry, LunObject& object, Container& container,
                         const catalog::ResizeIntent& intent);
@@ -233,6 +238,7 @@ class Registry final : public ObjectRegistry {
   const RegistryOptions options_;
   RegistryObserver* observer_ = nullptr;
   std::unique_ptr<FailureMarks> marks_;
+  bool distrust_ = false;    // the last stop was not clean: what is read may not be durable
   std::mutex place_mutex_;   // one change of the stores at a time: each looks where the others lie
   std::mutex rename_mutex_;  // one rename at a time: two may want the same name
 
@@ -243,6 +249,7 @@ class Registry final : public ObjectRegistry {
   std::map<std::pair<std::string, std::string>, EntryPtr> by_file_;
   std::map<Uuid, EntryPtr> by_uuid_;
   std::multimap<std::string, EntryPtr, std::less<>> by_target_;
+  std::map<std::string, SoftThresholds> thresholds_;  // of the stores that were watched
   std::vector<EntryPtr> waiting_for_lock_;
   bool stopping_ = false;
   std::condition_variable lock_wake_;

@@ -41,6 +41,7 @@ Outcome<> Registry::finish_creation(const EntryPtr& entry) {
   if (!store) return store.error();
   auto container = Container::open(**store, row);
   if (container) {
+    if (auto durable = (*container)->anchor(); !durable) return durable.error();
     if (row.import) return end_import(entry, std::move(*container));
     if (auto done = (*store)->sync_names(); !done)
       return failure(to_errc(done.error()),
@@ -64,7 +65,10 @@ Outcome<> Registry::finish_import(const EntryPtr& entry, file_store::Store& stor
   const auto image = *wrapped.import;
   wrapped.file = image.file;
   auto container = Container::open(store, wrapped);
-  if (container) return end_import(entry, std::move(*container));
+  if (container) {
+    if (auto durable = (*container)->anchor(); !durable) return durable.error();
+    return end_import(entry, std::move(*container));
+  }
   if (!absent(container.error())) return container.error();
   auto done = wrap_in_place(entry);
   if (done || !absent(done.error())) return done;

@@ -20,7 +20,6 @@ using catalog::Transaction;
 namespace {
 
 constexpr auto kLockRetry = std::chrono::milliseconds(50);
-constexpr std::string_view kCleanShutdown = "clean_shutdown";
 
 /// A descriptor a container, two past the page cache: more than the usual limit,
 /// even the hard one, which may be raised by root alone.
@@ -55,12 +54,13 @@ Outcome<> Registry::start(RegistryObserver& observer) {
   if (!stores) return stores.error();
   auto rows = options_.catalog->luns();
   if (!rows) return rows.error();
-  auto clean = options_.catalog->setting(kCleanShutdown);
+  auto clean = options_.catalog->setting(kCleanShutdownSetting);
   if (!clean) return clean.error();
-  if (*clean && **clean == "0")
+  distrust_ = *clean && **clean == "0";
+  if (distrust_)
     log::warning("the last shutdown was not clean; what it interrupted is finished now");
   auto noted = options_.catalog->change(
-      [](Transaction& transaction) { return transaction.put_setting(kCleanShutdown, "0"); });
+      [](Transaction& transaction) { return transaction.put_setting(kCleanShutdownSetting, "0"); });
   if (!noted) return noted.error();
 
   marks_ = std::make_unique<FailureMarks>(options_.failure_marks, options_.failure_record);
@@ -142,8 +142,18 @@ Outcome<> Registry::open_and_serve(const EntryPtr& entry) {
   if (!store) return store.error();
   auto container = Container::open(**store, row);
   if (!container) return container.error();
-  if (auto done = finish_resize(entry, **container); !done) return done.error();
+  if (auto done = make_sure(entry, **container); !done) return done.error();
   return serve(entry, std::move(*container));
+}
+
+/// What the last process left half done is finished, and what it may have left in the
+/// page cache only is made durable. That syncs hear of a loss is not forgotten.
+Outcome<> Registry::make_sure(const EntryPtr& entry, Container& container) {
+  auto done = finish_resize(entry, container);
+  if (done && distrust_) done = container.anchor();
+  if (!done && container.take_sync_failure()) record_failure(entry, [] {});
+  if (done) container.keep_room();
+  return done;
 }
 
 Outcome<> Registry::finish_resize(const EntryPtr& entry, Container& container) {
@@ -178,8 +188,9 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
                  .owner_epoch = row.owner_epoch};
   parts.stack = std::move(data);
   if (options_.decorate) parts.stack = options_.decorate(std::move(parts.stack), row);
-  parts.recorder = [this, weak = std::weak_ptr(entry)](std::shared_ptr<LunObject>,
-                                                       std::function<void()> recorded) {
+  parts.recorder = [this, weak = std::weak_ptr(entry), uuid = row.uuid](
+                       std::shared_ptr<LunObject>, std::function<void()> recorded) {
+    marks_->set_quickly(uuid);
     control_->post([this, weak, recorded = std::move(recorded)] {
       if (auto failing = weak.lock()) record_failure(failing, recorded);
     });
@@ -203,6 +214,7 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
     auto beside = weak.lock();
     return beside ? beside->sync_beside(synced) : synced.sync_all();
   });
+  sample_space(*object, **store);
   {
     std::lock_guard lock(mutex_);
     entry->container = std::move(container);
@@ -228,8 +240,7 @@ void Registry::take_down(const EntryPtr& entry) {
     bool was_failed = object->state() == LunState::failed;
     object->withdraw();
     auto flushed = file_store::sync(*object->data().file());
-    bool lost = !flushed || (container && container->sync_failed());
-    if (lost && !was_failed) record_failure(entry, [] {});
+    if (!flushed && !was_failed) record_failure(entry, [] {});
     object->data().close();  // front ends may keep the object; the owner lock goes with the file
   }
   std::lock_guard lock(mutex_);

@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "storage_object/file_store/file.hpp"
 #include "storage_object/format/trailer.hpp"
@@ -53,8 +54,9 @@ class TrailerFile {
   /// capacity's trailer and syncs everything; from then on it rules.
   Outcome<> move_to(std::uint64_t capacity, unsigned index);
 
-  /// Set by a sync that failed: the container's durability is unknown.
-  bool sync_failed() const noexcept { return sync_failed_; }
+  /// Whether a sync failed since this was last asked: the container's durability is
+  /// unknown.
+  bool take_sync_failure() noexcept { return std::exchange(sync_failed_, false); }
 
  private:
   format::SlotReading read(std::uint64_t position);

@@ -144,9 +144,6 @@ struct LunModel {
   Failed failed = Failed::no;
   /// A sync failed in the step that did not end: see Medium::doubt().
   bool untold = false;
-  /// A loss was accepted in this life: an administrator's next change may hear of
-  /// the old failure once more, and be refused or fail the LUN again.
-  bool shaken = false;
   /// Read-only or not, by host; nothing: not granted.
   std::map<std::uint64_t, Maybe<std::optional<bool>>> grants;
   std::set<std::string> trailer_grants{std::string()};

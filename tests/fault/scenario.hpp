@@ -15,9 +15,12 @@
 
 namespace caisson::tests {
 
-/// Compares what a gateway finds on `disk` with `world`, and takes what it found for
-/// the truth from now on. GoogleTest failures where the two differ.
-void look(SimStore& disk, End end, World& world);
+/// Marks in `memory` of what fails on `disk`: a process that is dead makes none.
+std::function<void(object::RegistryOptions&)> marks_in(SimStore& memory, const SimStore& disk);
+
+/// Compares what a gateway finds on `disk` and in `memory` with `world`, and takes what
+/// it found for the truth from now on. GoogleTest failures where the two differ.
+void look(SimStore& disk, SimStore& memory, End end, World& world);
 
 class Scenario {
  public:
@@ -118,6 +121,7 @@ class Scenario {
 
   SimRandom random_;
   std::unique_ptr<SimStore> disk_;
+  std::unique_ptr<SimStore> memory_ = std::make_unique<SimStore>();  ///< outlives a kill
   std::unique_ptr<Machine> machine_;
   World world_;
   std::vector<std::string> history_;

@@ -56,8 +56,6 @@ bool Scenario::place_image(const std::string& file, std::span<const std::byte> b
 
 void Scenario::import(bool in_place) {
   if (world_.luns.size() >= 5) return;
-  // A failed sync under an import in place is not modelled: what it leaves may stay offline.
-  in_place = in_place && !faults_;
   auto options = random_options();
   bool named_alike = in_place && random_.chance(30);
   auto file = named_alike ? options.name + ".img" : "image-of-" + options.name;
@@ -167,7 +165,6 @@ void Scenario::accepted_perhaps(LunModel& lun) {
 /// What was lost shows now.
 void Scenario::accepted(LunModel& lun) {
   lun.failed = Failed::no;
-  lun.shaken = true;
   auto object = machine_->object(lun.name.value());
   ASSERT_TRUE(object);
   auto data = filled(lun.capacity.value(), 0xee);

@@ -10,10 +10,27 @@ using object::LunView;
 
 namespace {
 
+/// Takes nothing more once the process is dead.
+class MemoryOfProcess final : public BorrowedStore {
+ public:
+  MemoryOfProcess(SimStore& memory, const SimStore& disk) : BorrowedStore(memory), disk_(disk) {}
+  Result<> publish(file_store::File& file, std::string_view name) override {
+    if (disk_.is_cut()) return SimStore::power_lost();
+    return BorrowedStore::publish(file, name);
+  }
+  Result<> remove(std::string_view name) override {
+    if (disk_.is_cut()) return SimStore::power_lost();
+    return BorrowedStore::remove(name);
+  }
+
+ private:
+  const SimStore& disk_;
+};
+
 class Look {
  public:
-  Look(SimStore& disk, End end, World& world)
-      : disk_(disk), end_(end), world_(world), machine_(disk) {}
+  Look(SimStore& disk, SimStore& memory, End end, World& world)
+      : disk_(disk), end_(end), world_(world), machine_(disk, nullptr, marks_in(memory, disk)) {}
 
   void all() {
     ASSERT_FALSE(machine_.failure()) << machine_.failure()->message;
@@ -62,7 +79,6 @@ class Look {
     ASSERT_TRUE(found.object) << name << ": " << found.reason;
     bool failed = found.state == LunState::failed;
     ASSERT_TRUE(failed || found.state == LunState::online) << found.reason;
-    if (lun.failed == Failed::no && lun.shaken) lun.failed = Failed::maybe;
     // Of a writeback that nobody had heard of the start itself may hear.
     if (lun.failed == Failed::no && disk_.hits() != 0) lun.failed = Failed::maybe;
     ASSERT_TRUE(lun.failed == Failed::maybe || (lun.failed == Failed::yes) == failed)
@@ -214,6 +230,18 @@ class Look {
 
 }  // namespace
 
-void look(SimStore& disk, End end, World& world) { Look(disk, end, world).all(); }
+std::function<void(object::RegistryOptions&)> marks_in(SimStore& memory, const SimStore& disk) {
+  return [&](object::RegistryOptions& options) {
+    options.failure_marks = {{.name = "memory",
+                              .open = [&](bool) -> Outcome<std::unique_ptr<file_store::Store>> {
+                                return std::make_unique<MemoryOfProcess>(memory, disk);
+                              },
+                              .quick = true}};
+  };
+}
+
+void look(SimStore& disk, SimStore& memory, End end, World& world) {
+  Look(disk, memory, end, world).all();
+}
 
 }  // namespace caisson::tests

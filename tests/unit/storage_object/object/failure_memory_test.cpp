@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <set>
 #include <string>
 #include <thread>
@@ -114,7 +115,10 @@ TEST_F(FailureMemoryTest, ItIsRecordedInTheBackgroundOnceThatIsPossible) {
   fail_unrecorded();
   EXPECT_EQ(row_state(), LunState::online);
   disk_.clear_faults();
-  while (row_state() != LunState::failed) std::this_thread::yield();
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+  while (row_state() != LunState::failed && std::chrono::steady_clock::now() < limit)
+    std::this_thread::yield();
+  ASSERT_EQ(row_state(), LunState::failed) << "nobody tries again";
   restart();  // as after SIGKILL: nothing was stopped
   EXPECT_EQ(flush(*machine_->object("db")), BlockErrc::failed);
 }

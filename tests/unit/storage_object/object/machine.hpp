@@ -19,7 +19,7 @@
 namespace caisson::tests {
 
 /// Lends a store to who wants to own one.
-class BorrowedStore final : public file_store::Store {
+class BorrowedStore : public file_store::Store {
  public:
   explicit BorrowedStore(file_store::Store& store) : store_(store) {}
   Result<std::unique_ptr<file_store::File>> open(std::string_view name,
