@@ -8,10 +8,13 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <thread>
 #include <vector>
 
+#include "storage_object/base/byte_order.hpp"
 #include "tests/support/foreign_initiator.hpp"
+#include "tests/support/iscsi_client.hpp"
 #include "tests/support/running_gateway.hpp"
 
 namespace caisson::tests {
@@ -99,6 +102,39 @@ TEST_P(CacheModeTest, ForcedAndFlushedWritesSucceed) {
   EXPECT_TRUE(own.write(100, data, 512, true).good());
   EXPECT_TRUE(own.flush().good());
   EXPECT_EQ(own.read(100, 64 * 1024).data, data);
+}
+
+/// Adds one to the number in sector 0, `rounds` times, against all others who do.
+void count_up(IscsiClient& session, std::uint32_t rounds) {
+  std::vector<std::byte> cdb(16), swap(1024);
+  cdb[0] = std::byte{0x89};
+  cdb[13] = std::byte{1};
+  session.clear_attentions();
+  for (std::uint32_t done = 0; done < rounds;) {
+    auto now = session.read(0, 1);
+    std::ranges::copy(now.data, swap.begin());
+    std::ranges::copy(now.data, swap.begin() + 512);
+    auto number = std::uint64_t{load<be64>(now.data)} + 1;
+    store(std::span(swap).subspan(512), be64(number));
+    auto tag = session.send_command(cdb, iscsi::kFinalBit | iscsi::kWriteBit, 1024, swap);
+    if (session.finish(tag, swap).status == 0) ++done;
+  }
+}
+
+TEST_P(CacheModeTest, SixteenSessionsCountByCompareAndWriteWithoutALostUpdate) {
+  constexpr std::uint32_t kSessions = 16, kRounds = 25;
+  auto portal = gateway_.portal();
+  auto port = static_cast<std::uint16_t>(std::stoi(portal.substr(portal.rfind(':') + 1)));
+  std::vector<std::unique_ptr<IscsiClient>> sessions;
+  for (std::uint32_t i = 0; i < kSessions; ++i) {
+    auto& session = sessions.emplace_back(std::make_unique<IscsiClient>(port));
+    session->name += std::to_string(i);
+    ASSERT_EQ(session->login(target_).status, 0);
+  }
+  std::vector<std::thread> threads;
+  for (auto& session : sessions) threads.emplace_back([&session] { count_up(*session, kRounds); });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(std::uint64_t{load<be64>(sessions[0]->read(0, 1).data)}, kSessions * kRounds);
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, CacheModeTest,
