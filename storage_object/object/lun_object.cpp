@@ -227,6 +227,10 @@ Accounting LunObject::accounting() const noexcept {
   return sum;
 }
 
+void LunObject::publish_space(const SpaceReport& report) {
+  if (space_.publish(report) && features_.unmap) announce(ObjectEvent::space_low);
+}
+
 Result<std::uint64_t> LunObject::allocated() {
   auto file = data_->file();
   if (!file) return make_error_code(BlockErrc::offline);

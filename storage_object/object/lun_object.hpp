@@ -94,6 +94,7 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
                     std::function<void(Error)> done) override;
   Medium& medium() noexcept override { return medium_; }
   const Upkeep& upkeep() const noexcept override { return upkeep_; }
+  SpaceReport space() const noexcept override { return space_.report(); }
   void start_upkeep(UpkeepRequest request, std::function<void(Error)> begun,
                     std::function<void(Error)> done) override;
   void leave_failed_sanitize(std::function<void(Error)> done) override;
@@ -120,6 +121,8 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
     InFlightEntry entry_;
   };
 
+  /// What a look at the store found; observers hear of thresholds.
+  void publish_space(const SpaceReport& report);
   void announce(ObjectEvent event);
   void set_identity(Identity identity);
   void set_capacity(std::uint64_t capacity, std::uint64_t config_id);
@@ -186,6 +189,7 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   Upkeep upkeep_;
   UpkeepKeeper upkeep_keeper_;
   std::atomic<bool> shares_blocks_{false};
+  Space space_;
 
   InFlight in_flight_;
   SyncGate gate_;

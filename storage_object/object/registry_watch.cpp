@@ -98,6 +98,7 @@ void Registry::watch_store(const std::string& name) {
     for (const auto& [lun, entry] : by_name_)
       if (entry->record.store == name && entry->object) served.push_back(entry);
   }
+  watch_space(name, served);
   for (const auto& entry : served) {
     if (stopping()) return;
     auto found = bearing(entry);

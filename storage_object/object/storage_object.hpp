@@ -15,6 +15,7 @@
 #include "storage_object/object/medium.hpp"
 #include "storage_object/object/mode_settings.hpp"
 #include "storage_object/object/reservations.hpp"
+#include "storage_object/object/space.hpp"
 #include "storage_object/object/upkeep.hpp"
 
 namespace caisson::object {
@@ -39,7 +40,8 @@ enum class ObjectEvent : std::uint8_t {
   failed,            ///< from now on writes and flushes fail
   offline,           ///< from now on everything fails, until online
   online,
-  reset,  ///< a LOGICAL UNIT RESET took place: 29/03
+  reset,      ///< a LOGICAL UNIT RESET took place: 29/03
+  space_low,  ///< its store reached a soft threshold: 38/07; thin objects only
 };
 
 class ObjectObserver {
@@ -132,6 +134,9 @@ class StorageObject : public block::BlockDevice {
   virtual Medium& medium() noexcept = 0;
 
   virtual const Upkeep& upkeep() const noexcept = 0;
+
+  /// Of its store, as the last look found it, some seconds ago. Does not block.
+  virtual SpaceReport space() const noexcept = 0;
 
   /// Keeps every host out, then changes all of the disk. `begun` is called once
   /// nothing of theirs is in flight and the state is durable that must be, or

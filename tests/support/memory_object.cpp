@@ -36,6 +36,10 @@ void MemoryObject::fail(IoOp op, BlockErrc code) {
   faults_[op] = code;
 }
 
+void MemoryObject::publish_space(const object::SpaceReport& report) {
+  if (space_.publish(report)) announce(object::ObjectEvent::space_low);
+}
+
 void MemoryObject::hold() {
   std::lock_guard lock(requests_mutex_);
   held_back_ = true;

@@ -55,6 +55,7 @@ class MemoryObject final : public object::StorageObject {
                     std::function<void(Error)> done) override;
   object::Medium& medium() noexcept override { return medium_; }
   const object::Upkeep& upkeep() const noexcept override { return upkeep_; }
+  object::SpaceReport space() const noexcept override { return space_.report(); }
   void start_upkeep(object::UpkeepRequest request, std::function<void(Error)> begun,
                     std::function<void(Error)> done) override;
   void leave_failed_sanitize(std::function<void(Error)> done) override;
@@ -68,6 +69,8 @@ class MemoryObject final : public object::StorageObject {
   /// Changes the capacity and says so.
   void resize(std::uint64_t capacity);
   void announce(object::ObjectEvent event);
+  /// What a look at its store found.
+  void publish_space(const object::SpaceReport& report);
 
   /// Requests of this kind fail with it from now on.
   void fail(block::IoOp op, block::BlockErrc code);
@@ -106,6 +109,7 @@ class MemoryObject final : public object::StorageObject {
   object::ModeSettings modes_{{}};
   object::Medium medium_;
   object::Upkeep upkeep_;
+  object::Space space_;
   Error mode_error_, upkeep_error_;
   std::vector<std::byte> bytes_;
   std::vector<bool> mapped_;  // per unmap granule
