@@ -67,8 +67,11 @@ std::span<const CommandSpec> rows_of(std::uint8_t opcode) noexcept;
 const CommandSpec* find_command(std::span<const std::byte> cdb,
                                 const block::Features& features) noexcept;
 
+constexpr bool met(Need need, const block::Features& features) noexcept {
+  return need != Need::unmap || features.unmap;
+}
 constexpr bool available(const CommandSpec& spec, const block::Features& features) noexcept {
-  return spec.need != Need::unmap || features.unmap;
+  return met(spec.need, features);
 }
 
 class Command;

@@ -5,6 +5,7 @@
 
 #include "gateway/scsi/handlers.hpp"
 #include "gateway/scsi/reply.hpp"
+#include "gateway/scsi/thresholds.hpp"
 #include "gateway/scsi/wire.hpp"
 
 namespace caisson::scsi {
@@ -20,6 +21,7 @@ constexpr u8 kNoReading = 0xff;  // of a temperature
 struct LogPage {
   u8 code, subpage;
   void (*write)(const Command&, Reply&);  ///< what follows the head
+  Need need = Need::nothing;
 };
 
 void put_parameter(Reply& reply, std::uint16_t code, std::span<const std::byte> value) {
@@ -41,6 +43,17 @@ void write_statistics(const Command& command, Reply& reply) {
   put_parameter(reply, 0x0001, bytes_of(data));
 }
 
+/// Logical block provisioning (SBC-3 6.4.4): what the store has left for all LUNs on
+/// it, and what this one takes. Nothing before the store was looked at.
+void write_provisioning(const Command& command, Reply& reply) {
+  auto space = command.object().space();
+  if (!space.known()) return;
+  wire::ResourceLog left{threshold_sets(space.available), wire::kShared, {}};
+  wire::ResourceLog used{threshold_sets(space.used), wire::kDedicated, {}};
+  put_parameter(reply, wire::kAvailableResource, bytes_of(left));
+  put_parameter(reply, wire::kUsedResource, bytes_of(used));
+}
+
 void write_exceptions(const Command&, Reply& reply) {
   put_parameter(reply, 0x0000, bytes_of(wire::ExceptionsLog{0, 0, kNoReading}));
 }
@@ -48,22 +61,28 @@ void write_exceptions(const Command&, Reply& reply) {
 constexpr LogPage kPages[] = {
     {0x00, 0x00, write_pages},
     {0x00, kSubpages, write_subpages},
+    {0x0c, 0x00, write_provisioning, Need::unmap},
     {0x19, 0x00, write_statistics},
     {0x2f, 0x00, write_exceptions},
 };
 
-void write_pages(const Command&, Reply& reply) {
+bool has(const Command& command, const LogPage& page) {
+  return met(page.need, command.object().features());
+}
+
+void write_pages(const Command& command, Reply& reply) {
   for (const auto& page : kPages)
-    if (page.subpage == 0) reply.put(page.code);
+    if (page.subpage == 0 && has(command, page)) reply.put(page.code);
 }
 
-void write_subpages(const Command&, Reply& reply) {
-  for (const auto& page : kPages) reply.put(page.code).put(page.subpage);
+void write_subpages(const Command& command, Reply& reply) {
+  for (const auto& page : kPages)
+    if (has(command, page)) reply.put(page.code).put(page.subpage);
 }
 
-const LogPage* page_of(const wire::LogSenseCdb& cdb) {
+const LogPage* page_of(const Command& command, const wire::LogSenseCdb& cdb) {
   const auto* page = std::ranges::find_if(kPages, [&](const LogPage& row) {
-    return row.code == (cdb.page & kPageCode) && row.subpage == cdb.subpage;
+    return row.code == (cdb.page & kPageCode) && row.subpage == cdb.subpage && has(command, row);
   });
   return page == std::end(kPages) ? nullptr : page;
 }
@@ -86,10 +105,12 @@ bool plan_log_sense(Command& command, DataPlan& plan) {
   auto cdb = command.cdb<wire::LogSenseCdb>();
   plan = parameter_data(cdb.allocation);
   if (cdb.page >> kPageControlShift != kCumulative) return command.refuse_field(2, 7);
-  const auto* page = page_of(cdb);
+  const auto* page = page_of(command, cdb);
   if (page == nullptr) {
-    auto known = std::ranges::find(kPages, cdb.page & kPageCode, &LogPage::code);
-    return known == std::end(kPages) ? command.refuse_field(2, 5) : command.refuse_field(3, 7);
+    auto known = std::ranges::any_of(kPages, [&](const LogPage& row) {
+      return row.code == (cdb.page & kPageCode) && has(command, row);
+    });
+    return known ? command.refuse_field(3, 7) : command.refuse_field(2, 5);
   }
   // The lists of pages have no parameters to point at.
   return cdb.parameter == 0 || page->code != 0 || command.refuse_field(5, 7);
@@ -97,7 +118,7 @@ bool plan_log_sense(Command& command, DataPlan& plan) {
 
 void run_log_sense(Command& command) {
   auto cdb = command.cdb<wire::LogSenseCdb>();
-  const auto& page = *page_of(cdb);
+  const auto& page = *page_of(command, cdb);
   Reply reply;
   reply.zeros(sizeof(wire::LogHeader));
   page.write(command, reply);

@@ -23,6 +23,7 @@ constexpr EventRow kEvents[] = {
     {ObjectEvent::identity_changed, UnitAttention::inquiry_data_changed},
     {ObjectEvent::online, UnitAttention::medium_may_have_changed},
     {ObjectEvent::reset, UnitAttention::logical_unit_reset},
+    {ObjectEvent::space_low, UnitAttention::space_low},
 };
 
 struct NexusEventRow {

@@ -32,6 +32,7 @@ enum class UnitAttention : std::uint8_t {
   inquiry_data_changed,     ///< 3F/03
   reported_luns_changed,    ///< 3F/0E
   medium_may_have_changed,  ///< 28/00: served again after it was offline
+  space_low,                ///< 38/07: the store reached a soft threshold
   count_,
 };
 

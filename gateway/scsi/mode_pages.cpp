@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "gateway/scsi/thresholds.hpp"
 #include "gateway/scsi/wire.hpp"
 
 namespace caisson::scsi {
@@ -28,9 +29,12 @@ constexpr bool has_cache(const object::ModeValues& modes) {
 }
 
 /// Only the gateway's own: errors are not retried, so there is nothing to set.
-void write_error_recovery(const Command&, PageControl control, Reply& reply) {
+void write_error_recovery(const Command& command, PageControl control, Reply& reply) {
   wire::ErrorRecoveryPage page{0x01 | kSavable, sizeof(wire::ErrorRecoveryPage) - 2};
-  if (control != PageControl::changeable) page.flags = wire::kAutomaticWriteReallocation;
+  if (control != PageControl::changeable) {
+    page.flags = wire::kAutomaticWriteReallocation;
+    if (command.object().features().unmap) page.provisioning = wire::kThresholdReporting;
+  }
   reply.put(page);
 }
 
@@ -81,10 +85,33 @@ void write_exceptions(const Command&, PageControl control, Reply& reply) {
   reply.put(page);
 }
 
+/// Of the space that is left on the store. Thresholds belong to the store, which
+/// hosts share, so none of them sets them; SITUA 0: every nexus hears of them.
+void write_provisioning(const Command& command, PageControl control, Reply& reply) {
+  constexpr auto kLength = sizeof(wire::ProvisioningModePage) - 4 +
+                           object::kSoftThresholds.size() * sizeof(wire::ThresholdDescriptor);
+  reply.put(
+      wire::ProvisioningModePage{0x1c | wire::kSubpageFormat | kSavable, 0x02, kLength, 0, {}});
+  auto space = command.object().space();
+  for (const auto& threshold : object::kSoftThresholds) {
+    wire::ThresholdDescriptor descriptor{};
+    if (control != PageControl::changeable && space.known()) {
+      auto used = object::share_of(space.capacity, threshold.reached);
+      descriptor.flags = wire::kThresholdEnabled;
+      descriptor.resource = wire::kAvailableResource;
+      descriptor.count = threshold_sets(space.capacity - used);
+    }
+    reply.put(descriptor);
+  }
+}
+
 constexpr ModePage kPages[] = {
-    {0x01, 0x00, write_error_recovery, nullptr}, {0x08, 0x00, write_caching, apply_caching},
-    {0x0a, 0x00, write_control, apply_control},  {0x0a, 0x01, write_control_extension, nullptr},
+    {0x01, 0x00, write_error_recovery, nullptr},
+    {0x08, 0x00, write_caching, apply_caching},
+    {0x0a, 0x00, write_control, apply_control},
+    {0x0a, 0x01, write_control_extension, nullptr},
     {0x1c, 0x00, write_exceptions, nullptr},
+    {0x1c, 0x02, write_provisioning, nullptr, Need::unmap},
 };
 static_assert(std::ranges::is_sorted(kPages, [](const ModePage& a, const ModePage& b) {
   return a.code != b.code ? a.code < b.code : a.subpage < b.subpage;

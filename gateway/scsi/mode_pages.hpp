@@ -21,10 +21,16 @@ struct ModePage {
   /// Takes over from a page that differs from the current one in changeable bits
   /// only. nullptr: has none.
   void (*apply)(object::ModeChange&, std::span<const std::byte> page);
+  Need need = Need::nothing;
 };
 
 /// Ascending by code, then subpage, as pages 3Fh return them.
 std::span<const ModePage> mode_pages() noexcept;
+
+/// Whether the unit has the page.
+inline bool has(const Command& command, const ModePage& page) noexcept {
+  return met(page.need, command.object().features());
+}
 
 /// What a MODE SELECT that names no page asks for: what is so.
 object::ModeChange unchanged_modes(const Command& command) noexcept;

@@ -95,9 +95,9 @@ bool check_page(const Command& command, const ModePage& row, Bytes given, std::s
   return true;
 }
 
-const ModePage* page_of(const PageHead& head) {
+const ModePage* page_of(const Command& command, const PageHead& head) {
   auto row = std::ranges::find_if(mode_pages(), [&](const ModePage& page) {
-    return page.code == head.code && page.subpage == head.subpage;
+    return page.code == head.code && page.subpage == head.subpage && has(command, page);
   });
   return row == mode_pages().end() ? nullptr : &*row;
 }
@@ -110,7 +110,7 @@ bool each_page(const Command& command, Bytes list, std::size_t at, Visit visit) 
     auto rest = list.subspan(at);
     auto head = load_page_head(rest);
     if (!head.whole) return command.refuse(kParameterListLength);
-    const auto* row = page_of(head);
+    const auto* row = page_of(command, head);
     if (row == nullptr) return refuse_parameter(command, at);
     if (!visit(*row, rest, at)) return false;
     at += head.end();

@@ -26,7 +26,9 @@ struct ModeRequest {
   std::uint16_t allocation = 0;
 
   bool names(const ModePage& row) const { return matches(page, kAllPages, row.code); }
+  /// Of all pages there are only those without a subpage, or all subpages.
   bool selects(const ModePage& row) const {
+    if (page == kAllPages && subpage != 0 && subpage != kAllSubpages) return false;
     return names(row) && matches(subpage, kAllSubpages, row.subpage);
   }
 };
@@ -72,8 +74,8 @@ bool plan_mode_sense(Command& command, DataPlan& plan) {
   plan = parameter_data(request.allocation);
   auto known = std::ranges::any_of(mode_pages(), [&](auto& page) { return request.names(page); });
   if (!known) return command.refuse_field(2, 5);
-  return std::ranges::any_of(mode_pages(), [&](auto& page) { return request.selects(page); }) ||
-         command.refuse_field(3, 7);
+  auto selected = [&](auto& page) { return request.selects(page) && has(command, page); };
+  return std::ranges::any_of(mode_pages(), selected) || command.refuse_field(3, 7);
 }
 
 void run_mode_sense(Command& command) {
@@ -84,7 +86,7 @@ void run_mode_sense(Command& command) {
   if (request.block_descriptor) write_block_descriptor(command, request.long_lba, reply);
   auto descriptor = reply.size() - header;
   for (const auto& page : mode_pages())
-    if (request.selects(page)) page.write(command, request.control, reply);
+    if (request.selects(page) && has(command, page)) page.write(command, request.control, reply);
   patch_header(command, request, descriptor, reply);
   command.answer(reply.data(), command.task().planned);
 }

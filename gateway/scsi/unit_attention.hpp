@@ -34,6 +34,7 @@ inline constexpr AttentionRow kAttentions[] = {
     {UnitAttention::inquiry_data_changed, 0x3f, 0x03},
     {UnitAttention::reported_luns_changed, 0x3f, 0x0e},
     {UnitAttention::medium_may_have_changed, 0x28, 0x00},
+    {UnitAttention::space_low, 0x38, 0x07},
 };
 static_assert(std::size(kAttentions) == static_cast<std::size_t>(UnitAttention::count_));
 

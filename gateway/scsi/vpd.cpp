@@ -9,6 +9,7 @@
 #include <string>
 
 #include "gateway/scsi/extent.hpp"
+#include "gateway/scsi/thresholds.hpp"
 #include "gateway/scsi/wire.hpp"
 
 namespace caisson::scsi {
@@ -132,8 +133,9 @@ void write_block_characteristics(const Command&, Reply& reply) {
   reply.put(page);
 }
 
-void write_provisioning(const Command&, Reply& reply) {
+void write_provisioning(const Command& command, Reply& reply) {
   wire::Provisioning page{};
+  page.threshold_exponent = threshold_exponent(command.geometry().logical_block);
   page.flags = wire::kLbpu | wire::kLbpws | wire::kLbpws10 | wire::kLbprz;
   page.type = kThin;
   reply.put(page);
@@ -151,7 +153,7 @@ constexpr VpdPage kPages[] = {
 static_assert(std::ranges::is_sorted(kPages, {}, &VpdPage::code));
 
 bool has(const Command& command, const VpdPage& page) {
-  return page.need != Need::unmap || command.object().features().unmap;
+  return met(page.need, command.object().features());
 }
 
 void write_supported_pages(const Command& command, Reply& reply) {

@@ -134,6 +134,32 @@ struct Provisioning {  // SBC-3 6.6.4, behind the header
 static_assert(sizeof(Provisioning) == 4);
 inline constexpr u8 kLbpu = 0x80, kLbpws = 0x40, kLbpws10 = 0x20, kLbprz = 0x04;
 
+struct ProvisioningModePage {  // SBC-3 6.5.9; threshold descriptors follow
+  u8 page, subpage;
+  be16 length;
+  u8 flags;  ///< SITUA
+  Reserved<11> reserved;
+};
+static_assert(sizeof(ProvisioningModePage) == 16);
+
+/// Threshold type 000b (soft), arming 000b (for a decreasing resource).
+struct ThresholdDescriptor {
+  u8 flags, resource;
+  be16 reserved;
+  be32 count;  ///< threshold sets
+};
+static_assert(sizeof(ThresholdDescriptor) == 8);
+inline constexpr u8 kThresholdEnabled = 0x80;
+inline constexpr u8 kAvailableResource = 0x01, kUsedResource = 0x02;
+
+struct ResourceLog {  // SBC-3 6.4.4, behind the head of a parameter
+  be32 count;         ///< threshold sets
+  u8 scope;
+  Reserved<3> reserved;
+};
+static_assert(sizeof(ResourceLog) == 8);
+inline constexpr u8 kDedicated = 0x01, kShared = 0x02;
+
 struct Capacity10 {  // SBC-3 5.15.2
   be32 last_lba, block_length;
 };
@@ -254,6 +280,7 @@ struct ErrorRecoveryPage {  // SBC-3 6.4.8
 };
 static_assert(sizeof(ErrorRecoveryPage) == 12);
 inline constexpr u8 kAutomaticWriteReallocation = 0x80;
+inline constexpr u8 kThresholdReporting = 0x80;  // LBPERE, in `provisioning`
 
 struct CachingPage {  // SBC-3 6.4.5
   u8 page, length, flags;

@@ -63,7 +63,8 @@ TEST_F(AttentionTest, EventsOfTheObjectReachEveryNexus) {
                               {ObjectEvent::mode_changed, attention(0x2a, 0x01)},
                               {ObjectEvent::identity_changed, attention(0x3f, 0x03)},
                               {ObjectEvent::online, attention(0x28, 0x00)},
-                              {ObjectEvent::reset, attention(0x29, 0x03)}}) {
+                              {ObjectEvent::reset, attention(0x29, 0x03)},
+                              {ObjectEvent::space_low, attention(0x38, 0x07)}}) {
     object_->announce(event);
     for (auto* nexus : {nexus_.get(), other.get()}) {
       expect_sense(ready(*nexus), sense);

@@ -167,7 +167,7 @@ TEST_F(InquiryTest, DoesNotRotate) {
   EXPECT_EQ(page(0xb1), joined({hex("00 B1 003C 0001 00 40"), zeros(56)}));
 }
 
-TEST_F(InquiryTest, Provisioning) { EXPECT_EQ(page(0xb2), hex("00 B2 0004 00 E4 02 00")); }
+TEST_F(InquiryTest, Provisioning) { EXPECT_EQ(page(0xb2), hex("00 B2 0004 0B E4 02 00")); }
 
 TEST_F(InquiryTest, PagesAgreeWithReadCapacityAndFeatures) {
   for (auto [logical, physical] : {std::pair{512u, 512u}, {512u, 4096u}, {4096u, 4096u}})

@@ -6,7 +6,7 @@ namespace caisson::scsi {
 namespace {
 
 // 16 MiB of 512-byte blocks: 0x8000 of them.
-constexpr auto kRecovery = "81 0A 80 00 000000 00 00 00 0000";
+constexpr auto kRecovery = "81 0A 80 00 000000 80 00 00 0000";
 constexpr auto kCaching = "88 12 04 00 0000 0000 0000 0000 0000 0000 0000 0000";
 constexpr auto kControl = "8A 0A 02 10 00 00 0000 FFFF 0000";
 constexpr auto kControlDefault = kControl;
@@ -14,6 +14,8 @@ constexpr auto kSavedControl = "8A 0A 06 10 08 00 0000 FFFF 0000";
 constexpr auto kDescriptorsAndProtection = "0A 0A 06 10 08 00 0000 FFFF 0000";
 constexpr auto kExtension =
     "CA 01 001C 00000000 00000000 00000000 00000000 00000000 00000000 00000000";
+constexpr auto kProvisioning =
+    "DC 02 001C 00 0000000000000000000000 00000000 00000000 00000000 00000000";
 constexpr auto kCurrent = 0, kDefault = 2, kSaved = 3;
 constexpr auto kExceptions = "9C 0A 08 00 00000000 00000000";
 
@@ -52,8 +54,8 @@ TEST_F(ModeTest, AllPagesTenBytes) {
 }
 
 TEST_F(ModeTest, SubpagesAreListedWhereAskedFor) {
-  EXPECT_EQ(run("1A 08 3F FF FF 00").data(),
-            hex_of({"5B 00 10 00", kRecovery, kCaching, kControl, kExtension, kExceptions}));
+  EXPECT_EQ(run("1A 08 3F FF FF 00").data(), hex_of({"7B 00 10 00", kRecovery, kCaching, kControl,
+                                                     kExtension, kExceptions, kProvisioning}));
   EXPECT_EQ(run("1A 08 0A FF FF 00").data(), hex_of({"2F 00 10 00", kControl, kExtension}));
   EXPECT_EQ(run("1A 08 0A 01 FF 00").data(), hex_of({"23 00 10 00", kExtension}));
   EXPECT_EQ(run("1A 00 08 FF FF 00").data(), run("1A 00 08 00 FF 00").data());
@@ -93,6 +95,7 @@ TEST_F(ModeTest, DefaultsAreTheCurrentValues) {
 TEST_F(ModeTest, UnknownPageAndSubpage) {
   expect_field(run("1A 00 02 00 FF 00"), 2, 5);
   expect_field(run("1A 00 08 01 FF 00"), 3, 7);
+  expect_field(run("1A 00 3F 01 FF 00"), 3, 7);
   expect_field(run("1A 00 3F 02 FF 00"), 3, 7);
   expect_field(run("5A 00 00 00 000000 00FF 00"), 2, 5);
 }
