@@ -117,12 +117,19 @@ Outcome<> Container::abandon_resize(const ResizeIntent& intent) {
   auto attributes = file_.attributes();
   if (!attributes) return failed("read its length", attributes.error());
   bool shrinks = intent.to < intent.from;
-  if (shrinks && attributes->size == container_length(intent.from))
-    return stays ? Outcome<>()
-                 : trailer_.load({.position = old_place,
-                                  .slots = {false, true},  // see shrink()
-                                  .capacities = {intent.from, intent.from},
-                                  .uuid = trailer_.slot().uuid});
+  if (shrinks && attributes->size == container_length(intent.from)) {
+    if (!stays)
+      if (auto found = trailer_.load({.position = old_place,
+                                      .slots = {false, true},  // see shrink()
+                                      .capacities = {intent.from, intent.from},
+                                      .uuid = trailer_.slot().uuid});
+          !found)
+        return found.error();
+    // What a trailer says of other hosts is not for those who read there again.
+    const auto place = trailer_position(intent.to);
+    (void)write_zeros(place, std::min(place + kTrailerSize, intent.from));
+    return {};
+  }
   if (shrinks || !stays)
     return failure(Errc::in_use, label_ + ": the new trailer already stands",
                    "take the LUN offline and online to finish the resize");

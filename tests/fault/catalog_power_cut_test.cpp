@@ -372,6 +372,38 @@ TEST_F(CatalogPowerCutTest, FailedSyncsLoseNothingThatWasCommitted) {
       {24, 984});
 }
 
+TEST_F(CatalogPowerCutTest, WhatAStartReadAfterAKillOutlivesAPowerCut) {
+  auto read = [](Catalog& catalog) { return catalog.setting("step").value().value_or("none"); };
+  SimStore empty;
+  {
+    SimSqliteVfs vfs(empty);
+    ASSERT_TRUE(open_catalog(vfs));
+  }
+  for (std::uint64_t operation = 0; operation < 20; ++operation) {
+    auto disk = empty.settled();
+    {
+      SimSqliteVfs vfs(*disk);
+      auto catalog = open_catalog(vfs);
+      ASSERT_TRUE(catalog);
+      disk->cut_at(disk->operations() + operation);
+      (void)(*catalog)->change([](Transaction& t) { return t.put_setting("step", "one"); });
+      disk->cut_now();
+    }
+    auto killed = disk->killed();
+    SimSqliteVfs vfs(*killed);
+    auto catalog = open_catalog(vfs);
+    ASSERT_TRUE(catalog);
+    const auto believed = read(**catalog);
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+      auto cut = killed->power_cut(seed);
+      SimSqliteVfs last_vfs(*cut);
+      auto last = open_catalog(last_vfs);
+      ASSERT_TRUE(last);
+      ASSERT_EQ(read(**last), believed) << operation << " " << seed;
+    }
+  }
+}
+
 TEST_F(CatalogPowerCutTest, WorkWithoutACutEndsAsTheModelSays) {
   SimStore store;
   Work work(first_, store);

@@ -81,11 +81,16 @@ class Medium {
   /// A sync failed, and the process died before it could tell anybody: the kernel
   /// shows what the disk may never get, and the next flush knows nothing of it.
   void doubt() { doubtful_ = true; }
+  /// A shrink to this capacity was not answered, or taken back.
+  void may_be_overwritten(std::uint64_t capacity) {
+    overwritten_ = std::min(overwritten_, capacity / kSector);
+  }
   /// Only what is below this capacity is left.
   void cut_off(std::uint64_t capacity) {
     sectors_.erase(sectors_.lower_bound(capacity / kSector), sectors_.end());
   }
   bool allows(std::uint64_t number, std::uint64_t print, End end) const {
+    if (number >= overwritten_) return true;
     auto found = sectors_.find(number);
     if (found == sectors_.end()) return print == zeros();
     const auto& [held, seen] = found->second;
@@ -99,19 +104,22 @@ class Medium {
       if (print != zeros()) sectors_[number] = {{print}, 0};
       return;
     }
-    auto known = sectors_.find(number);
+    auto known =
+        number >= overwritten_ ? sectors_.try_emplace(number).first : sectors_.find(number);
     if (known == sectors_.end()) return;
     known->second.held.push_back(print);
     known->second.seen = known->second.held.size() - 1;
   }
-  void settled() { doubtful_ = false; }
+  void settled() { doubtful_ = false, overwritten_ = kNone; }
 
  private:
   struct Sector {
     std::vector<std::uint64_t> held{zeros()};  ///< durable first, then what was written since
     std::ptrdiff_t seen = 0;                   ///< the last that was answered
   };
+  static constexpr std::uint64_t kNone = ~std::uint64_t{0};
   std::map<std::uint64_t, Sector> sectors_;  ///< absent: zeros
+  std::uint64_t overwritten_ = kNone;        ///< from there on it may be anything
   bool doubtful_ = false;
 };
 

@@ -85,6 +85,7 @@ void Scenario::resize(LunModel& lun) {
     return;
   }
   lun.capacity.asked(to);
+  if (!resized && to < from) lun.medium.may_be_overwritten(to);
   if (!answered(&lun, resized)) return;
   lun.capacity.answered();
   lun.medium.cut_off(to);

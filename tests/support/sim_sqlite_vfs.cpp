@@ -18,7 +18,7 @@ struct OpenFile {
   std::unique_ptr<file_store::File> file;
   std::string name;
   bool delete_on_close = false;
-  bool name_is_new = false;  // and not durable yet
+  bool name_is_new = false;  // perhaps, and not durable yet: as for Unix
 };
 
 /// What SQLite allocates for us: its own head and then ours.
@@ -128,7 +128,7 @@ int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* raw, int flags, int* 
                .file = std::move(*file),
                .name = name,
                .delete_on_close = (flags & SQLITE_OPEN_DELETEONCLOSE) != 0,
-               .name_is_new = make && !database});
+               .name_is_new = (flags & SQLITE_OPEN_CREATE) != 0 && !database});
   reinterpret_cast<SqliteFile*>(raw)->open = open.release();
   raw->pMethods = &kMethods;
   if (out_flags != nullptr) *out_flags = flags;
