@@ -67,6 +67,8 @@ struct Config {
   unsigned max_half_logins_per_address = 512;
 
   std::vector<StoreConfig> stores;  ///< ascending by name
+  /// Between two looks at a store. No key sets it; tests do.
+  std::chrono::milliseconds watch_interval{5000};
 
   /// Text that --help, --help-all or --version asks for; the program prints it
   /// to standard output and ends with 0. Empty otherwise.

@@ -102,6 +102,7 @@ Outcome<> Application::open_objects() {
   options.oui = config_.oui;
   options.failure_marks = failure_mark_places(config_.run_directory, config_.state_directory);
   options.failure_record = failure_record_place(config_.state_directory);
+  options.watch_interval = config_.watch_interval;
   options.import_directories = config_.import_directories;
   options.protected_directories = {config_.state_directory, config_.run_directory};
   registry_ = object::ObjectRegistry::make(std::move(options));
