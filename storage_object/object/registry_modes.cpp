@@ -65,13 +65,10 @@ Outcome<> Registry::save_modes(const EntryPtr& entry, Container& container, Mode
 }
 
 void Registry::use_file(LunObject& object, std::shared_ptr<file_store::File> file, CacheMode mode) {
-  bool lost;
-  {
-    LunObject::Pause pause(object);
-    lost = !file_store::sync(*object.data().file());
-    object.set_mode(mode, std::move(file));
-  }
-  if (lost) object.fail();
+  LunObject::Pause pause(object);
+  // It fails before anybody goes on: write-through would have nothing to flush.
+  if (!file_store::sync(*object.data().file())) object.fail();
+  object.set_mode(mode, std::move(file));
 }
 
 UpkeepKeeper Registry::upkeep_keeper(const EntryPtr& entry) {

@@ -18,7 +18,7 @@ const Scenario::Step Scenario::kSteps[] = {
     {60, "change", &Scenario::change_some},
     {10, "forge", &Scenario::forge},
     {16, "flush", &Scenario::flush_all},
-    {8, "reserve", &Scenario::reserve},
+    {12, "reserve", &Scenario::reserve},
     {16, "resize", &Scenario::resize},
     {6, "rename", &Scenario::rename},
     {2, "remove", &Scenario::remove},
@@ -69,7 +69,18 @@ void Scenario::run() {
     disk_ = std::move(next);
     memory_ = memory_after(end);
     look(*disk_, *memory_, end, world_);
+    if (end == End::killed && !::testing::Test::HasFailure() && random_.chance(50)) look_again();
   }
+}
+
+/// The power fails right after the start that a kill made necessary: what that start
+/// believed is there.
+void Scenario::look_again() {
+  history_.emplace_back("look: power cut after that start");
+  auto later = disk_->power_cut(random_.next());
+  SimStore memory;
+  auto expected = world_;
+  look(*later, memory, End::power_cut, expected);
 }
 
 /// A gateway runs until its script ends, or the power or its process does.

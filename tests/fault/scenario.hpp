@@ -51,6 +51,7 @@ class Scenario {
 
   // Lives (scenario.cpp).
   void live(bool ends);
+  void look_again();
   void step();
   bool is_over() const { return disk_->is_cut(); }
   /// True: go on. Else there must have been a reason: the end, or an error below,
@@ -67,6 +68,7 @@ class Scenario {
   // What hosts do (scenario_io.cpp).
   std::unique_ptr<Io> random_change(const LunModel& lun);
   void submit(Io& io);
+  void told(const LunModel& lun, const Error& error);
   void conclude(LunModel& lun, const Io& io);
   void perform(LunModel& lun, std::unique_ptr<Io> io);
   void change_some(LunModel& lun);

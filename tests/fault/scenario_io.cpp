@@ -93,6 +93,15 @@ void Scenario::submit(Io& io) {
   io.object->submit(request);
 }
 
+/// A host that is told that the LUN has failed finds it recorded, unless the catalog
+/// was hit, too.
+void Scenario::told(const LunModel& lun, const Error& error) {
+  if (error != BlockErrc::failed || disk_->hits() > hits_ + 1) return;
+  auto found = machine_->registry().find(lun.name.value());
+  ASSERT_TRUE(is_over() || (found && found->record.state == catalog::LunState::failed))
+      << "told before it was recorded";
+}
+
 /// What the answer promises of the medium.
 void Scenario::conclude(LunModel& lun, const Io& io) {
   const auto& error = io.request.error;
@@ -103,6 +112,7 @@ void Scenario::conclude(LunModel& lun, const Io& io) {
   }
   ASSERT_TRUE(!error || is_over() || disk_->hits() != hits_) << error.message();
   ASSERT_TRUE(durable || error != BlockErrc::failed || is_over()) << "a plain write says failed";
+  told(lun, error);
   lun.medium.wrote(io.request.offset, io.after,
                    error     ? Answer::none
                    : durable ? Answer::durable
@@ -153,6 +163,7 @@ void Scenario::flush_all(LunModel& lun) {
     return;
   }
   ASSERT_TRUE(!error || is_over() || disk_->hits() != hits_) << error.message();
+  told(lun, error);
   if (!error) lun.medium.flushed();
 }
 
