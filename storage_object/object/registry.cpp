@@ -33,7 +33,12 @@ Registry::~Registry() {
   recording_.reset();
   if (lock_waiter_.joinable()) lock_waiter_.join();
   if (recorder_.joinable()) recorder_.join();
-  for (const auto& [name, entry] : by_name_) {
+  std::vector<EntryPtr> entries;  // a failure may be on its way into the lists
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [name, entry] : by_name_) entries.push_back(entry);
+  }
+  for (const auto& entry : entries) {
     if (!entry->object) continue;
     entry->object->withdraw();
     entry->object->data().close();  // whoever still holds the object holds no file
