@@ -152,6 +152,8 @@ struct LunModel {
   Failed failed = Failed::no;
   /// A sync failed in the step that did not end: see Medium::doubt().
   bool untold = false;
+  /// It failed and the catalog did not take that: nothing but a mark in memory is sure.
+  bool in_memory_only = false;
   /// Read-only or not, by host; nothing: not granted.
   std::map<std::uint64_t, Maybe<std::optional<bool>>> grants;
   std::set<std::string> trailer_grants{std::string()};

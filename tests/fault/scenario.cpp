@@ -163,6 +163,8 @@ void Scenario::note_failures() {
                  : found->object->state() == LunState::failed ? Failed::yes
                                                               : Failed::no;
     lun.untold = lun.failed == Failed::maybe;
+    auto recorded = machine_->registry().find(lun.name.value());
+    lun.in_memory_only = recorded && recorded->record.state != LunState::failed;
   }
 }
 

@@ -79,6 +79,8 @@ class Look {
     ASSERT_TRUE(found.object) << name << ": " << found.reason;
     bool failed = found.state == LunState::failed;
     ASSERT_TRUE(failed || found.state == LunState::online) << found.reason;
+    if (lun.in_memory_only && end_ == End::power_cut) lun.failed = Failed::maybe;
+    lun.in_memory_only = false;
     // Of a writeback that nobody had heard of the start itself may hear.
     if (lun.failed == Failed::no && disk_.hits() != 0) lun.failed = Failed::maybe;
     ASSERT_TRUE(lun.failed == Failed::maybe || (lun.failed == Failed::yes) == failed)
