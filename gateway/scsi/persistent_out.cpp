@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // PERSISTENT RESERVE OUT (SPC-4 6.15), RESERVE and RELEASE (SPC-2 7.20, 7.16).
 #include <algorithm>
+#include <chrono>
+#include <functional>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "gateway/scsi/handlers.hpp"
 #include "gateway/scsi/senses.hpp"
 #include "gateway/scsi/transport_id.hpp"
 #include "gateway/scsi/wire.hpp"
+#include "storage_object/base/executor.hpp"
 
 namespace caisson::scsi {
 namespace {
@@ -16,6 +21,9 @@ using object::ReservationRequest;
 using object::ReservationResult;
 using object::ReservationType;
 using Bytes = std::span<const std::byte>;
+
+/// What has not ended by then is given up, as with ABORT TASK.
+constexpr std::chrono::seconds kAbortLimit{4};
 
 /// Longest parameter list: room for every TransportID that can be registered.
 constexpr std::uint32_t kLongestList = 64 << 10;
@@ -65,17 +73,40 @@ bool refuse_parameter(const Command& command, std::size_t byte) {
   return command.refuse(sense);
 }
 
+/// Ends `task` on this thread, whichever calls it.
+std::function<void()> ending(Task& task) {
+  return [&task, executor = Executor::current()] {
+    if (executor == nullptr || executor == Executor::current()) return task.end();
+    executor->post([&task] { task.end(); });
+  };
+}
+
+/// PREEMPT AND ABORT: what the preempted have open ends first (SPC-4 5.13.11.2.7).
+/// Only who has won does that: of two that preempt each other one is left.
+void abort_preempted(const std::shared_ptr<LogicalUnit>& unit,
+                     const std::vector<std::uint64_t>& preempted, Task& task) {
+  Clearing clearing{.until = std::chrono::steady_clock::now() + kAbortLimit,
+                    .task_aborted = unit->task_aborted_status(),
+                    .attention = true};
+  unit->tasks().clear(unit, preempted, clearing, ending(task));
+}
+
 /// The unit stays until the object has answered, even if the nexus does not.
 void change(Command& command, ReservationRequest request) {
   auto& task = command.task();
   auto kept = command.mapping().unit;
-  kept->object().change_reservations(
-      command.identity().id, std::move(request), [kept, &task](ReservationResult result) {
-        const auto* row = std::ranges::find(kResults, result, &ResultRow::result);
-        task.status = row->status;
-        task.sense = row->sense;
-        task.end();
-      });
+  auto preempted = std::make_shared<std::vector<std::uint64_t>>();
+  if (request.action == ReservationAction::preempt_and_abort)
+    request.preempted = [preempted](std::uint64_t nexus) { preempted->push_back(nexus); };
+  kept->object().change_reservations(command.identity().id, std::move(request),
+                                     [kept, preempted, &task](ReservationResult result) {
+                                       const auto* row =
+                                           std::ranges::find(kResults, result, &ResultRow::result);
+                                       task.status = row->status;
+                                       task.sense = row->sense;
+                                       if (preempted->empty()) return task.end();
+                                       abort_preempted(kept, *preempted, task);
+                                     });
 }
 
 /// TransportIDs behind a length, `at` in the list; the list ends with them.

@@ -112,12 +112,28 @@ void TaskSet::head_ended() {
 
 void TaskSet::clear_elsewhere(const std::shared_ptr<LogicalUnit>& unit, const Nexus& from,
                               Clearing clearing, std::function<void()> done) {
+  clear_some(
+      unit, [&](const Nexus& nexus) { return &nexus != &from; }, clearing, std::move(done));
+}
+
+void TaskSet::clear(const std::shared_ptr<LogicalUnit>& unit,
+                    const std::vector<std::uint64_t>& nexuses, Clearing clearing,
+                    std::function<void()> done) {
+  auto meant = [&](const Nexus& nexus) {
+    return std::ranges::find(nexuses, nexus.identity().id) != nexuses.end();
+  };
+  clear_some(unit, meant, clearing, std::move(done));
+}
+
+void TaskSet::clear_some(const std::shared_ptr<LogicalUnit>& unit,
+                         const std::function<bool(const Nexus&)>& meant, Clearing clearing,
+                         std::function<void()> done) {
   std::vector<std::shared_ptr<NexusHost>> hosts;
   {
     std::lock_guard lock(mutex_);
     for (const auto& member : members_)
       if (auto host = member.host.lock();
-          host && member.nexus != &from && std::ranges::find(hosts, host) == hosts.end())
+          host && meant(*member.nexus) && std::ranges::find(hosts, host) == hosts.end())
         hosts.push_back(std::move(host));
   }
   if (hosts.empty()) return done();

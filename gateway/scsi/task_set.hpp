@@ -78,6 +78,9 @@ class TaskSet {
   /// Ends the tasks of every nexus but `from`. `done` on any thread, perhaps at once.
   void clear_elsewhere(const std::shared_ptr<LogicalUnit>& unit, const Nexus& from,
                        Clearing clearing, std::function<void()> done);
+  /// Ends the tasks of these nexuses; `done` likewise.
+  void clear(const std::shared_ptr<LogicalUnit>& unit, const std::vector<std::uint64_t>& nexuses,
+             Clearing clearing, std::function<void()> done);
 
  private:
   struct Member {
@@ -96,6 +99,9 @@ class TaskSet {
   };
   using Act = void (*)(Nexus&, UnitSlot&, std::uint64_t turn);
 
+  void clear_some(const std::shared_ptr<LogicalUnit>& unit,
+                  const std::function<bool(const Nexus&)>& meant, Clearing clearing,
+                  std::function<void()> done);
   static void tell(const Member& member, std::uint64_t turn, Act act);
   void tell_all(const std::vector<Member>& members, std::uint64_t turn, Act act);
   void start_next();

@@ -52,8 +52,9 @@ struct LunObject::ReservationChange {
   }
 
   void commit() {
-    for (const auto& [whom, event] : object->reservations_.commit(nexus, std::move(outcome)))
-      object->announce(whom, event);
+    auto deliveries = object->reservations_.commit(nexus, std::move(outcome));
+    Reservations::tell(request, deliveries);
+    for (const auto& [whom, event] : deliveries) object->announce(whom, event);
     end(ReservationResult::done);
   }
 

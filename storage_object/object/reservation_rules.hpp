@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -108,6 +109,8 @@ struct ReservationRequest {
   std::vector<std::string> also;                 ///< initiators to register too, register_key only
   NexusName destination;                         ///< of register_and_move
   bool unregister = false;                       ///< of register_and_move: the caller
+  /// Told, before the result, of each other session that is no longer registered.
+  std::function<void(std::uint64_t nexus)> preempted{};
 };
 
 enum class ReservationResult : std::uint8_t {

@@ -75,6 +75,13 @@ std::vector<Reservations::Delivery> Reservations::commit(std::uint64_t caller,
   return deliveries;
 }
 
+void Reservations::tell(const ReservationRequest& request,
+                        const std::vector<Delivery>& deliveries) {
+  if (!request.preempted) return;
+  for (const auto& [nexus, event] : deliveries)
+    if (event == NexusEvent::registrations_preempted) request.preempted(nexus);
+}
+
 ReservationResult Reservations::change_unit(std::uint64_t nexus, ReservationAction action) {
   std::lock_guard lock(mutex_);
   if (!state_.registrations.empty()) {

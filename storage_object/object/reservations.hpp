@@ -54,6 +54,8 @@ class Reservations {
   };
   /// Takes a planned outcome over; answers which sessions must hear of what.
   std::vector<Delivery> commit(std::uint64_t caller, ReservationOutcome outcome);
+  /// Tells the request's `preempted` whom they concern.
+  static void tell(const ReservationRequest& request, const std::vector<Delivery>& deliveries);
 
   /// reserve_unit and release_unit, under the rules for a unit that has
   /// registrants too (SPC-4 5.13.3, compatible reservation handling).

@@ -193,6 +193,67 @@ TEST_F(IscsiTasks, ColdResetEndsEverySession) {
   EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.sessions.list().empty(); }));
 }
 
+/// PERSISTENT RESERVE OUT; where there is a type it is write exclusive.
+IscsiClient::Result reserve_out(IscsiClient& client, std::uint8_t action, std::uint64_t key,
+                                std::uint64_t service_key) {
+  std::array<std::byte, 16> cdb{std::byte{0x5f}, std::byte{action}, std::byte{0x01}};
+  std::array<std::byte, 24> list{};
+  cdb[8] = std::byte{list.size()};
+  list[7] = static_cast<std::byte>(key);
+  list[15] = static_cast<std::byte>(service_key);
+  auto tag = client.send_command(cdb, kFinalBit | kWriteBit | std::byte{1}, list.size());
+  return client.finish(tag, list);
+}
+
+class IscsiPreempt : public IscsiTasks {
+ protected:
+  static constexpr std::uint8_t kRegister = 0, kPreempt = 4, kPreemptAndAbort = 5;
+  void SetUp() override {
+    IscsiTasks::SetUp();
+    other_ = another(7);
+    EXPECT_EQ(reserve_out(client_, kRegister, 0, 1).status, 0);
+    EXPECT_EQ(reserve_out(*other_, kRegister, 0, 2).status, 0);
+    tag_ = other_->send_command(write_16(0, 1), kFinalBit | kWriteBit, 512);
+    r2t_ = other_->receive();
+  }
+  std::unique_ptr<IscsiClient> other_;
+  std::uint32_t tag_ = 0;
+  Pdu r2t_;
+};
+
+TEST_F(IscsiPreempt, PreemptAndAbortEndsWhatThePreemptedHaveOpen) {
+  EXPECT_EQ(reserve_out(client_, kPreemptAndAbort, 1, 2).status, 0);
+  other_->answer_r2t(r2t_, pattern(512));  // was on its way: dropped
+  auto heard = other_->finish(other_->send_command(test_unit_ready(), kFinalBit, 0));
+  EXPECT_EQ(heard.sense[12], std::byte{0x2f}) << "COMMANDS CLEARED BY ANOTHER INITIATOR";
+  heard = other_->finish(other_->send_command(test_unit_ready(), kFinalBit, 0));
+  EXPECT_EQ(heard.sense[12], std::byte{0x2a}) << "REGISTRATIONS PREEMPTED";
+  EXPECT_EQ(heard.sense[13], std::byte{0x05});
+  EXPECT_EQ(target_.object->bytes()[0], std::byte{0});
+}
+
+TEST_F(IscsiPreempt, PreemptAloneEndsNothing) {
+  EXPECT_EQ(reserve_out(client_, kPreempt, 1, 2).status, 0);
+  other_->answer_r2t(r2t_, pattern(512));
+  EXPECT_EQ(other_->finish(tag_).status, 0);
+  EXPECT_EQ(target_.object->bytes()[0], pattern(512)[0]);
+}
+
+TEST_F(IscsiPreempt, TheirOwnCommandsAndThoseOfOthersGoOn) {
+  auto third = another(8);
+  auto tag = third->send_command(write_16(8, 1), kFinalBit | kWriteBit, 512);
+  auto r2t = third->receive();
+  EXPECT_EQ(reserve_out(client_, kPreemptAndAbort, 1, 2).status, 0);
+  third->answer_r2t(r2t, pattern(512));
+  EXPECT_EQ(third->finish(tag).status, 0);
+}
+
+TEST_F(IscsiPreempt, OfTwoThatPreemptEachOtherOneIsLeft) {
+  EXPECT_EQ(reserve_out(client_, kPreemptAndAbort, 1, 2).status, 0);
+  other_->clear_attentions();
+  EXPECT_EQ(reserve_out(*other_, kPreemptAndAbort, 2, 1).status, 0x18);
+}
+
 TEST_F(IscsiTasks, AnOrderedCommandWaitsForOlderOnesAndHoldsUpLaterOnes) {
   hold();
   auto first = send_with(client_, read_16(0, 1), kSimple, kReadBit, 512);

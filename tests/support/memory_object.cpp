@@ -174,6 +174,7 @@ void MemoryObject::change_reservations(std::uint64_t nexus, object::ReservationR
   auto result = outcome.result;
   if (result == object::ReservationResult::done) {
     auto deliveries = reservations_.commit(nexus, std::move(outcome));
+    object::Reservations::tell(request, deliveries);
     std::lock_guard lock(observers_mutex_);
     for (auto [whom, event] : deliveries)
       for (auto* observer : observers_) observer->on_nexus_event(whom, event);
