@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage_object/posix/folio_splitter.hpp"
 
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <functional>
@@ -15,8 +19,28 @@
 #define MADV_POPULATE_READ 22
 #endif
 
+// Not in every linux/magic.h.
+#ifndef XFS_SUPER_MAGIC
+#define XFS_SUPER_MAGIC 0x58465342
+#endif
+
 namespace caisson::posix {
 namespace {
+
+/// File systems whose mmap does nothing but note the access. Others (NFS, CIFS,
+/// FUSE) ask somebody.
+constexpr std::uint32_t kMapAtOnce[] = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
+                                        TMPFS_MAGIC};
+
+/// Mapping is done with the lock of the address space held for writing. Noting the
+/// access waits for the journal, which O_NOATIME spares.
+bool maps_at_once(int file) noexcept {
+  auto flags = ::fcntl(file, F_GETFL);
+  if (flags < 0 || (flags & O_NOATIME) == 0) return false;
+  struct statfs status {};
+  return ::fstatfs(file, &status) == 0 &&
+         std::ranges::count(kMapAtOnce, static_cast<std::uint32_t>(status.f_type)) != 0;
+}
 
 constexpr std::size_t kPage = 4096;
 /// One page in so many is looked at: smaller folios cost a write little.
@@ -39,6 +63,7 @@ void split_mapped(std::byte* begin) noexcept {
 }  // namespace
 
 void split_folios(int file, std::uint64_t offset) noexcept {
+  if (!maps_at_once(file)) return;
   auto start = static_cast<off_t>(offset / kFolioSegment * kFolioSegment);
   auto* mapped = ::mmap(nullptr, kFolioSegment, PROT_READ, MAP_SHARED, file, start);
   if (mapped == MAP_FAILED) return;

@@ -14,7 +14,9 @@ inline constexpr std::uint64_t kFolioSegment = std::uint64_t{1} << 20;
 /// Splits the large folios that are cached of the segment around `offset` into
 /// single pages; nothing is dropped or read, and what is dirty stays as it is.
 /// Takes about 0.1 ms and may wait for the file. A kernel that splits nothing
-/// merely finds the pages less recently used.
+/// merely finds the pages less recently used. Does nothing where mapping the file
+/// could wait for it, for that holds up every thread of the process: unless the
+/// descriptor has O_NOATIME and the file system is one known not to.
 void split_folios(int file, std::uint64_t offset) noexcept;
 
 /// Which segments of which files are to be split. A file is suspected when many

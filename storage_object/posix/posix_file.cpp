@@ -21,6 +21,9 @@ PosixFile::PosixFile(UniqueFd descriptor, const file_store::FileTraits& traits,
   descriptor_.alignment = traits.direct ? traits.direct_alignment : 0;
   // RWF_NOWAIT past the cache waits for the disk all the same.
   descriptor_.try_cached = !traits.direct;
+  // Not for root-squashed and foreign files (EPERM): then split_folios() leaves them.
+  if (auto flags = ::fcntl(descriptor_.number, F_GETFL); flags >= 0)
+    ::fcntl(descriptor_.number, F_SETFL, flags | O_NOATIME);
   // Readahead makes large folios, in which small buffered writes cost ten times
   // as much on ext4. Sequential readers above read ahead themselves.
   if (!traits.direct) ::posix_fadvise(descriptor_.number, 0, 0, POSIX_FADV_RANDOM);

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "storage_object/posix/posix_file.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace caisson::posix {
@@ -57,6 +58,16 @@ TEST_P(PosixStoreTest, AnUnnamedFileHasNoNameAndVanishes) {
   EXPECT_THAT(names(), UnorderedElementsAre());
   file.reset();
   EXPECT_TRUE(fs::is_empty(root()));
+}
+
+TEST_P(PosixStoreTest, AccessToOurFilesIsNotNoted) {
+  auto file = store_->create_unnamed({}).value();
+  auto made = ::fcntl(dynamic_cast<PosixFile&>(*file).descriptor(), F_GETFL);
+  EXPECT_NE(made & O_NOATIME, 0);
+  make("a.img");
+  auto opened = store_->open("a.img", {.read_only = true}).value();
+  auto flags = ::fcntl(dynamic_cast<PosixFile&>(*opened).descriptor(), F_GETFL);
+  EXPECT_EQ(flags & (O_NOATIME | O_ACCMODE), O_NOATIME | O_RDONLY);
 }
 
 TEST_P(PosixStoreTest, PublishGivesTheNameAndNeverReplaces) {
