@@ -38,6 +38,19 @@ class FileEngine : public IoEngine {
   static FileEngine* current() noexcept;
 
  protected:
+  /// Set while it lives, also when it is left by an exception: an engine that takes
+  /// itself to be reaping never reaps again.
+  class Reaping {
+   public:
+    explicit Reaping(bool& flag) noexcept : flag_(flag) { flag_ = true; }
+    ~Reaping() { flag_ = false; }
+    Reaping(const Reaping&) = delete;
+    Reaping& operator=(const Reaping&) = delete;
+
+   private:
+    bool& flag_;
+  };
+
   /// Ends the operation: back to the pool, then the request's completion.
   static void complete(Operation& operation) noexcept;
 };

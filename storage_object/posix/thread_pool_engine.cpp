@@ -15,7 +15,7 @@ void ThreadPoolEngine::enqueue(Operation& operation) {
 
 std::size_t ThreadPoolEngine::submit_and_reap() {
   if (reaping_) return 0;  // a completion flushed: the loop below goes on
-  reaping_ = true;
+  Reaping reaping(reaping_);
   std::size_t completed = 0;
   for (int round = 0; round < kRounds; ++round) {
     completed += hand_over();
@@ -23,7 +23,6 @@ std::size_t ThreadPoolEngine::submit_and_reap() {
     if (queued_.empty()) break;
   }
   workers_.submit(queued_);
-  reaping_ = false;
   return completed;
 }
 

@@ -63,7 +63,8 @@ bool is_short_write(const Operation& operation) noexcept {
 
 }  // namespace
 
-UringEngine::UringEngine() {
+UringEngine::UringEngine(const ThreadStart& start)
+    : workers_(kWorkers, event_, start), writers_(event_, start) {
   open_ring();
   if (auto error = io_uring_register_eventfd(&ring_, event_.number()); error < 0) {
     io_uring_queue_exit(&ring_);
@@ -96,20 +97,20 @@ void UringEngine::enqueue(Operation& operation) {
 
 std::size_t UringEngine::submit_and_reap() {
   if (reaping_) return 0;  // a completion flushed: the loop below goes on
-  reaping_ = true;
+  Reaping reaping(reaping_);
   // While we look ourselves the kernel need not signal.
   io_uring_cq_eventfd_toggle(&ring_, false);
   std::size_t done = 0;
   for (int round = 0; round < kRounds; ++round) {
     workers_.submit(blocking_);
-    writers_.submit();
+    writers_.submit(queued_);
     fill();
     enter();
     done += reap();
     if (queued_.empty() && blocking_.empty() && !kernel_has_news()) break;
   }
   workers_.submit(blocking_);
-  writers_.submit();
+  writers_.submit(queued_);
   fill();
   enter();
   io_uring_cq_eventfd_toggle(&ring_, true);
@@ -119,7 +120,6 @@ std::size_t UringEngine::submit_and_reap() {
   // What waits only for room on the ring is woken by the completion that makes it.
   auto has_room = on_ring_ < kCompletionEntries;
   if (kernel_has_news() || (has_room && !queued_.empty())) event_.signal();
-  reaping_ = false;
   return done;
 }
 

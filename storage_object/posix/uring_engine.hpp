@@ -15,8 +15,8 @@ namespace caisson::posix {
 
 class UringEngine final : public FileEngine {
  public:
-  /// Throws std::system_error when the kernel refuses a ring of any kind.
-  UringEngine();
+  /// Throws std::system_error when the kernel refuses a ring of any kind, or a thread.
+  explicit UringEngine(const ThreadStart& start = start_thread);
   ~UringEngine() override;  ///< in_flight() must be 0
 
   std::size_t submit_and_reap() override;
@@ -47,8 +47,8 @@ class UringEngine final : public FileEngine {
   unsigned on_workers_ = 0;  // including those still in blocking_
   std::size_t in_flight_ = 0;
   bool reaping_ = false;
-  Workers workers_{kWorkers, event_};  // these last: their threads use the rest
-  Writers writers_{event_};
+  Workers workers_;  // these last: their threads use the rest
+  Writers writers_;
 };
 
 }  // namespace caisson::posix

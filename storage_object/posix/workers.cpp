@@ -3,11 +3,18 @@
 
 #include <pthread.h>
 
+#include <system_error>
 #include <utility>
 
 #include "storage_object/posix/syscalls.hpp"
 
 namespace caisson::posix {
+
+Workers::Workers(unsigned threads, const EventDescriptor& wake, ThreadStart start)
+    : threads_wanted_(threads), wake_(wake), start_(std::move(start)) {
+  threads_.reserve(threads_wanted_);
+  threads_.push_back(start_([this] { run(); }));
+}
 
 Workers::~Workers() {
   {
@@ -18,9 +25,17 @@ Workers::~Workers() {
   for (auto& thread : threads_) thread.join();
 }
 
-void Workers::submit(OperationQueue& batch) {
+/// As many as can be had; those there are do the work.
+void Workers::start_threads() noexcept {
+  try {
+    while (threads_.size() < threads_wanted_) threads_.push_back(start_([this] { run(); }));
+  } catch (const std::system_error&) {
+  }
+}
+
+void Workers::submit(OperationQueue& batch) noexcept {
   if (batch.empty()) return;
-  while (threads_.size() < threads_wanted_) threads_.emplace_back([this] { run(); });
+  start_threads();
   auto single = batch.single();
   {
     std::lock_guard lock(mutex_);

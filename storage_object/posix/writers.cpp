@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "storage_object/posix/folio_splitter.hpp"
@@ -46,10 +47,31 @@ bool Writers::take(Operation& operation) noexcept {
   return true;
 }
 
-void Writers::submit() {
+bool Writers::has_thread(Lane& lane) noexcept {
+  if (lane.thread.joinable()) return true;
+  try {
+    lane.thread = start_([this, &lane] { run(lane); });
+    return true;
+  } catch (const std::system_error&) {
+    return false;  // the next write tries again
+  }
+}
+
+void Writers::give_back(Lane& lane, OperationQueue& refused) noexcept {
+  for (auto* operation = lane.batch.front(); operation != nullptr; operation = operation->next) {
+    --lane.owed;
+    --in_flight_;
+  }
+  refused.append(lane.batch);
+}
+
+void Writers::submit(OperationQueue& refused) noexcept {
   for (auto& lane : lanes_) {
     if (lane.batch.empty()) continue;
-    if (!lane.thread.joinable()) lane.thread = std::thread([this, &lane] { run(lane); });
+    if (!has_thread(lane)) {
+      give_back(lane, refused);
+      continue;
+    }
     stay_beside(lane);
     bool sleeping = false;
     {

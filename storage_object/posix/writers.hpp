@@ -9,8 +9,9 @@
 #include <cstdint>
 #include <mutex>
 #include <thread>
+#include <utility>
 
-#include "storage_object/posix/file_engine.hpp"
+#include "storage_object/posix/workers.hpp"
 
 namespace caisson::posix {
 
@@ -20,7 +21,8 @@ class Writers {
  public:
   /// `wake` is signalled when something was finished that nobody has collected
   /// yet. Threads start with their first write.
-  explicit Writers(const EventDescriptor& wake) : wake_(wake) {}
+  explicit Writers(const EventDescriptor& wake, ThreadStart start = start_thread)
+      : wake_(wake), start_(std::move(start)) {}
   /// Performs what is queued, then ends the threads.
   ~Writers();
   Writers(const Writers&) = delete;
@@ -31,7 +33,9 @@ class Writers {
   /// Takes the operation, to be handed over by submit(). False: every thread is
   /// busy with another file.
   bool take(Operation& operation) noexcept;
-  void submit();
+  /// Hands over what was taken. What finds no thread, because none can be started,
+  /// is put into `refused` and not taken any more.
+  void submit(OperationQueue& refused) noexcept;
   /// Everything finished since the last call.
   OperationQueue finished();
   /// Operations taken and not yet returned by finished().
@@ -53,6 +57,8 @@ class Writers {
     bool stopping = false;
   };
 
+  bool has_thread(Lane& lane) noexcept;
+  void give_back(Lane& lane, OperationQueue& refused) noexcept;
   void run(Lane& lane);
   static void stay_beside(Lane& lane);
   void write(OperationQueue& batch, FolioSplitter& splitter);
@@ -60,6 +66,7 @@ class Writers {
   static constexpr std::size_t kLanes = 4;
 
   const EventDescriptor& wake_;
+  const ThreadStart start_;
   std::array<Lane, kLanes> lanes_;
   unsigned in_flight_ = 0;
   std::mutex finished_mutex_;

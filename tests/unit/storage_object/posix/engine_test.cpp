@@ -11,13 +11,17 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <functional>
 #include <future>
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <thread>
+#include <vector>
 
 #include "storage_object/base/io_thread.hpp"
 #include "storage_object/posix/posix_store.hpp"
+#include "storage_object/posix/uring_engine.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace caisson::posix {
@@ -58,6 +62,40 @@ TEST(Engine, ThreadsServeWhereIoUringIsForbidden) {
   int status = -1;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
+}
+
+TEST(Engine, GoesOnWhereNoThreadCanBeStarted) {
+  int started = 0;
+  std::unique_ptr<UringEngine> engine;
+  try {
+    engine = std::make_unique<UringEngine>([&](std::function<void()> work) {
+      if (++started > 1) throw std::system_error(EAGAIN, std::generic_category());
+      return std::thread(std::move(work));
+    });
+  } catch (const std::system_error& error) {
+    GTEST_SKIP() << error.what();
+  }
+  caisson::tests::TempDir dir;
+  auto store = PosixStore::at(dir.path()).value();
+  auto file = store->create_unnamed({}).value();
+  std::vector<std::byte> data(4096, std::byte{7});
+  for (int i = 0; i < 2; ++i) {
+    FileRequest request;
+    IoVec vector{data.data(), data.size()};
+    request.op = FileOp::write;
+    request.length = data.size();
+    request.buffers = {&vector, 1};
+    bool done = false;
+    request.owner = &done;
+    request.complete = [](FileRequest& finished) noexcept {
+      *static_cast<bool*>(finished.owner) = true;
+    };
+    file->submit(request);
+    while (!done) engine->submit_and_reap();
+    EXPECT_FALSE(request.error);
+  }
+  EXPECT_GT(started, 1) << "a writer was wanted";
+  EXPECT_EQ(engine->in_flight(), 0U);
 }
 
 class EngineOnIoThread : public ::testing::TestWithParam<EngineKind> {};

@@ -7,7 +7,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <functional>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <vector>
 
 #include "storage_object/posix/system.hpp"
@@ -48,7 +51,8 @@ class WritersTest : public ::testing::Test {
     }
   }
   /// Waits as an engine does until that many operations have been collected.
-  void collect(std::size_t count, Writers& writers) {
+  template <class Threads>
+  void collect(std::size_t count, Threads& writers) {
     while (count > 0) {
       pollfd waiting{wake_.number(), POLLIN, 0};
       ASSERT_EQ(::poll(&waiting, 1, 30'000), 1);
@@ -69,6 +73,7 @@ class WritersTest : public ::testing::Test {
 
   TempDir dir_;
   EventDescriptor wake_;
+  OperationQueue refused_;
   std::array<UniqueFd, kFiles> opened_;
   std::array<Descriptor, kFiles> files_;
 };
@@ -79,9 +84,9 @@ TEST_F(WritersTest, EveryWriteIsMadeAndToldOf) {
   for (std::size_t i = 0; i < writes.size(); ++i) {
     writes[i].prepare(files_[i % 3], i * kBlock, static_cast<std::byte>(i));
     ASSERT_TRUE(writers.take(writes[i].operation));
-    if (i % 7 == 0) writers.submit();
+    if (i % 7 == 0) writers.submit(refused_);
   }
-  writers.submit();
+  writers.submit(refused_);
   collect(writes.size(), writers);
   EXPECT_EQ(writers.in_flight(), 0U);
   for (std::size_t i = 0; i < writes.size(); ++i)
@@ -99,13 +104,53 @@ TEST_F(WritersTest, AFileHoldsOneThreadAndWhatFindsNoneIsRefused) {
   EXPECT_EQ(taken, 4U) << "as many files as threads";
   writes[kFiles].prepare(files_[0], kBlock, std::byte{2});
   EXPECT_TRUE(writers.take(writes[kFiles].operation)) << "of a file that has one";
-  writers.submit();
+  writers.submit(refused_);
   collect(taken + 1, writers);
   Write again;
   again.prepare(files_[kFiles - 1], 0, std::byte{3});
   EXPECT_TRUE(writers.take(again.operation)) << "a thread is free again";
-  writers.submit();
+  writers.submit(refused_);
   collect(1, writers);
+}
+
+TEST_F(WritersTest, WithoutAThreadTheWritesAreGivenBack) {
+  bool limited = true;
+  Writers writers(wake_, [&](std::function<void()> work) {
+    if (limited) throw std::system_error(EAGAIN, std::generic_category());
+    return std::thread(std::move(work));
+  });
+  std::array<Write, 3> writes;
+  for (std::size_t i = 0; i < writes.size(); ++i) {
+    writes[i].prepare(files_[0], i * kBlock, std::byte{1});
+    ASSERT_TRUE(writers.take(writes[i].operation));
+  }
+  writers.submit(refused_);
+  EXPECT_EQ(writers.in_flight(), 0U);
+  for (auto& write : writes) EXPECT_EQ(refused_.pop(), &write.operation);
+  EXPECT_TRUE(refused_.empty());
+  limited = false;
+  for (auto& write : writes) ASSERT_TRUE(writers.take(write.operation));
+  writers.submit(refused_);
+  collect(writes.size(), writers);
+  EXPECT_EQ(first_byte(0, 2), std::byte{1});
+}
+
+TEST_F(WritersTest, OneWorkerDoesWhatTwoWereWantedFor) {
+  int started = 0;
+  Workers workers(2, wake_, [&](std::function<void()> work) {
+    if (++started > 1) throw std::system_error(EAGAIN, std::generic_category());
+    return std::thread(std::move(work));
+  });
+  std::array<Write, 8> writes;
+  OperationQueue batch;
+  for (std::size_t i = 0; i < writes.size(); ++i) {
+    writes[i].prepare(files_[0], i * kBlock, std::byte{1});
+    batch.push(writes[i].operation);
+  }
+  workers.submit(batch);
+  EXPECT_GT(started, 1);
+  collect(writes.size(), workers);
+  EXPECT_EQ(first_byte(0, 7), std::byte{1});
 }
 
 TEST_F(WritersTest, AFailureIsTheOperationsOwn) {
@@ -114,7 +159,7 @@ TEST_F(WritersTest, AFailureIsTheOperationsOwn) {
   Write bad;
   bad.prepare(closed, 0, std::byte{1});
   ASSERT_TRUE(writers.take(bad.operation));
-  writers.submit();
+  writers.submit(refused_);
   pollfd waiting{wake_.number(), POLLIN, 0};
   ASSERT_EQ(::poll(&waiting, 1, 30'000), 1);
   auto done = writers.finished();
