@@ -59,6 +59,14 @@ void Session::task_management(const Bhs& bhs) {
   if (spec->scope != Scope::target && !nexus_->has_unit(request.lun))
     return answer_function(request, TaskFunctionResponse::no_such_lun);
   if (!spec->ends) return answer_function(request, query(request, *spec));
+  // Who may only read ends nothing of the others'.
+  bool of_all = spec->scope == Scope::unit_set || spec->scope == Scope::target;
+  auto denies = [&](const scsi::LunMapping& unit) {
+    return unit.read_only && (spec->scope == Scope::target ||
+                              same_lun(scsi::lun_address(unit.number), request.lun));
+  };
+  if (of_all && std::ranges::any_of(units_, denies))
+    return answer_function(request, TaskFunctionResponse::not_authorized);
   auto& function =
       begin_function(Kind::own, steady_clock::now(), state_->options.timers.*spec->limit);
   function.spec = spec;

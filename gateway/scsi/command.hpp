@@ -16,9 +16,9 @@ namespace caisson::scsi {
 
 class Command;
 
-/// What a command does to the medium: writes are refused where the mapping or
-/// the object is read-only.
-enum class Access : std::uint8_t { none, read, write };
+/// What a command does: writes are refused where the mapping or the object is
+/// read-only; what rules over all hosts of the unit, where the mapping is.
+enum class Access : std::uint8_t { none, read, write, govern };
 
 /// Circumstances in which a command is served all the same (bits).
 enum Allow : std::uint8_t {
@@ -80,6 +80,9 @@ class Command;
 Sense not_ready(const Command& command) noexcept;
 /// The same of a row that nothing is allowed to: what TEST UNIT READY says.
 Sense readiness(const LogicalUnit& unit) noexcept;
+
+/// Is the unit ready for it, and may this nexus do that now? Else it is refused.
+bool access_granted(const Command& command);
 
 /// One command under way, as the functions of its row see it.
 class Command {

@@ -69,7 +69,9 @@ void run_start_stop(Command& command) {
 bool plan_prevent_allow(Command& command, DataPlan&) {
   auto prevent = command.cdb<wire::StartStopCdb>().flags & wire::kPrevent;
   if (prevent > 1) return command.refuse_field(4, 1);  // medium changers: obsolete
-  return prevent == 0 || permitted(command, CommandClass::write);
+  if (prevent == 0) return true;
+  if (command.mapping().read_only) return command.refuse(kWriteProtected);
+  return permitted(command, CommandClass::write);
 }
 
 void run_prevent_allow(Command& command) {

@@ -152,8 +152,6 @@ void change_modes(Command& command, object::ModeChange change) {
 }  // namespace
 
 bool plan_mode_select(Command& command, DataPlan& plan) {
-  // The pages are the unit's, so of all who see it: not for a host that may only read.
-  if (command.mapping().read_only) return command.refuse(kWriteProtected);
   auto length = command.spec().length == 6
                     ? std::uint16_t{command.cdb<wire::ModeSelect6Cdb>().list_length}
                     : std::uint16_t{command.cdb<wire::Cdb10>().length};

@@ -41,17 +41,6 @@ bool length_sufficient(const Command& command) {
          command.refuse_field(command.task().cdb_length, 7);
 }
 
-bool access_granted(const Command& command) {
-  const auto& spec = command.spec();
-  if (!command.has_unit()) return true;
-  if (auto sense = not_ready(command); sense.present()) return command.refuse(sense);
-  if (!command.object().reservations().permits(command.identity().id, spec.guard))
-    return command.refuse_conflict();
-  if (spec.access == Access::write && command.write_protected())
-    return command.refuse(kWriteProtected);
-  return true;
-}
-
 /// Sets task.command or refuses: the opcode, or its service action.
 bool select_row(const Command& command) {
   auto& task = command.task();
@@ -77,6 +66,19 @@ void reset_answer(Task& task) {
 }
 
 }  // namespace
+
+bool access_granted(const Command& command) {
+  const auto& spec = command.spec();
+  if (!command.has_unit()) return true;
+  if (auto sense = not_ready(command); sense.present()) return command.refuse(sense);
+  if (!command.object().reservations().permits(command.identity().id, spec.guard))
+    return command.refuse_conflict();
+  if (spec.access == Access::write && command.write_protected())
+    return command.refuse(kWriteProtected);
+  if (spec.access == Access::govern && command.mapping().read_only)
+    return command.refuse(kWriteProtected);
+  return true;
+}
 
 Nexus::Nexus(NexusIdentity identity, std::vector<LunMapping> units, std::weak_ptr<NexusHost> host)
     : identity_(std::move(identity)),
@@ -168,6 +170,8 @@ Nexus::Slot& Nexus::slot_for(const LunMapping& mapping, std::uint32_t attentions
   if (fresh) slot = new Slot;
   slot->mapping = mapping;
   slot->serial = ++last_serial_;
+  slot->nexus = this;
+  slot->holds_back = false;
   slot->attentions.store(attentions, std::memory_order_relaxed);
   slot->unit.store(mapping.unit.get(), std::memory_order_release);
   if (fresh) {
@@ -188,7 +192,7 @@ void Nexus::release_unmapped(const std::vector<LunMapping>& kept) {
     slot->mapping.unit->tasks().detach(*slot);
     slot->mapping.unit->detach(*this);
     slot->unit.store(nullptr, std::memory_order_release);
-    if (slot->idle()) slot->mapping.unit.reset();
+    if (slot->idle()) slot->forget();
     return true;
   });
 }

@@ -66,7 +66,7 @@ class Nexus {
   void withdraw(Task& task) noexcept;
   /// Ends an executing task that can still be stopped; it completes as it would
   /// have, perhaps before this returns. `aborted`: whatever it waits for;
-  /// `busy`: only what waits because others work on its range.
+  /// `busy`: only what waits for others, because of its range or its turn.
   void recall(Task& task, block::BlockErrc why) noexcept;
   /// An executing task that could not be stopped is given up: what it may still
   /// write is fenced, and it needs the nexus no more. It completes all the same
@@ -105,6 +105,9 @@ class Nexus {
 
   Slot* find(std::uint64_t lun_field) const noexcept;
   void enter(Task& task, Slot& slot);
+  static void join(Task& task);
+  void join_held_back(Slot& slot);
+  void resume(Slot& slot);
   void run(Task& task);
   static bool may_run(const Task& task) noexcept;
   static void leave(Task& task) noexcept;

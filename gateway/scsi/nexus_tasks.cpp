@@ -17,8 +17,33 @@ namespace {
 
 bool has_older(const UnitSlot& slot, std::uint64_t turn) noexcept {
   for (const auto* task = slot.tasks.first; task != nullptr; task = task->next)
-    if (task->turn < turn) return true;
+    if (task->joined && task->turn < turn) return true;
   return false;
+}
+
+bool ordered(const Task& task) noexcept { return task.attribute == TaskAttribute::ordered; }
+bool held_back(const Task& task) noexcept {
+  return task.phase == TaskPhase::dormant && !task.joined;
+}
+
+/// The first that is held back; nullptr: none.
+Task* first_held_back(const UnitSlot& slot) noexcept {
+  auto* task = slot.tasks.first;
+  while (task != nullptr && !held_back(*task)) task = task->next;
+  return task;
+}
+
+/// An ordered task waits for the data of every older one of its nexus.
+bool may_join(const UnitSlot& slot, const Task& task) noexcept {
+  if (!ordered(task)) return true;
+  for (const auto* older = slot.tasks.first; older != &task; older = older->next)
+    if (older->phase == TaskPhase::received) return false;
+  return true;
+}
+
+/// What moves blocks is checked by the object again; the rest has only this.
+bool outlasted_its_check(const Task& task) noexcept {
+  return task.phase == TaskPhase::dormant || task.command->data == Direction::out;
 }
 
 /// A task has left: turns that waited for it may find none older now.
@@ -45,36 +70,79 @@ void Task::end() noexcept {
 }
 
 void Nexus::enter(Task& task, Slot& slot) {
-  auto& set = slot.mapping.unit->tasks();
   task.slot = &slot;
   task.phase = TaskPhase::received;
-  task.granted = false;
-  task.turn = set.turn();
+  task.joined = task.granted = false;
   slot.tasks.push(task);
+}
+
+/// Gives it its place among the tasks of all nexuses. Not before its data has
+/// come: nobody waits for what another host keeps back. An ordered task may have
+/// run when this returns.
+void Nexus::join(Task& task) {
+  auto& set = task.slot->mapping.unit->tasks();
+  task.joined = true;
+  task.turn = set.turn();
   if (task.attribute == TaskAttribute::simple) [[likely]]
     return;
   if (task.attribute == TaskAttribute::head_of_queue) return set.head_came();
-  set.announce(slot, task);
+  set.announce(*task.slot, task);
+}
+
+/// Those that are held back join, in the order they came, as far as they may.
+/// Each that runs may end others or bring new ones, so the search starts anew.
+void Nexus::join_held_back(Slot& slot) {
+  while (!slot.retired()) {
+    auto* task = first_held_back(slot);
+    slot.holds_back = task != nullptr;
+    if (task == nullptr || !may_join(slot, *task)) return;
+    bool runs_when_granted = ordered(*task);
+    join(*task);
+    if (!runs_when_granted && may_run(*task)) run(*task);
+  }
+}
+
+/// As a message: whoever ends a task is not in the midst of another's.
+void Nexus::resume(Slot& slot) {
+  auto host = host_.lock();
+  if (host == nullptr) return join_held_back(slot);
+  host->post([&slot, serial = slot.serial](Nexus* nexus) {
+    if (nexus != nullptr && slot.serial == serial) nexus->join_held_back(slot);
+  });
 }
 
 bool Nexus::may_run(const Task& task) noexcept {
-  if (task.slot == nullptr || task.attribute == TaskAttribute::head_of_queue) return true;
+  if (task.attribute == TaskAttribute::head_of_queue) return true;
   if (task.attribute == TaskAttribute::ordered) return task.granted;
-  return task.slot->mapping.unit->tasks().open(task.turn);
+  return task.joined && task.slot->mapping.unit->tasks().open(task.turn);
 }
 
 void Nexus::execute(Task& task) {
-  if (may_run(task)) [[likely]]
-    return run(task);
+  if (task.slot == nullptr || task.slot->retired()) return run(task);
+  auto& slot = *task.slot;
+  if (!ordered(task) && !slot.holds_back) [[likely]] {
+    join(task);
+    if (may_run(task)) [[likely]]
+      return run(task);
+    task.phase = TaskPhase::dormant;
+    return;
+  }
   task.phase = TaskPhase::dormant;
+  if (task.attribute == TaskAttribute::head_of_queue) {
+    join(task);
+    run(task);
+  }
+  join_held_back(slot);
 }
 
 void Nexus::run(Task& task) {
+  bool check = outlasted_its_check(task);
   task.phase = TaskPhase::running;
   auto* slot = find(task.lun);
   Command command(*this, task, slot);
   // Unmapped, or given to another unit, since prepare() checked it.
   if ((slot == nullptr ? 0 : slot->serial) != task.mapping) return command.fail(kNoSuchLun);
+  if (check && !access_granted(command)) return command.finish();
   count_started(task);
   task.command->run(command);
 }
@@ -86,23 +154,27 @@ void Nexus::leave(Task& task) noexcept {
   if (task.attribute != TaskAttribute::simple || !slot->draining.empty()) [[unlikely]] {
     auto unit = slot->mapping.unit;  // what is told below may unmap it
     tell_drained(*slot, unit->tasks());
-    if (task.attribute == TaskAttribute::ordered) unit->tasks().ended(task.turn);
-    if (task.attribute == TaskAttribute::head_of_queue) unit->tasks().head_ended();
+    if (task.joined && ordered(task)) unit->tasks().ended(task.turn);
+    if (task.joined && task.attribute == TaskAttribute::head_of_queue) unit->tasks().head_ended();
   }
-  if (slot->retired() && slot->idle()) slot->mapping.unit.reset();
+  if (slot->holds_back) [[unlikely]]
+    slot->nexus->resume(*slot);
+  if (slot->retired() && slot->idle()) slot->forget();
 }
 
 void Nexus::withdraw(Task& task) noexcept { leave(task); }
 
 void Nexus::recall(Task& task, block::BlockErrc why) noexcept {
   if (task.phase == TaskPhase::dormant) {
-    if (why != block::BlockErrc::aborted) return;
     task.phase = TaskPhase::running;
-    task.status = Status::task_aborted;
+    task.status = why == block::BlockErrc::aborted ? Status::task_aborted : Status::busy;
     return task.end();
   }
   if (task.work != nullptr) return scsi::recall(*task.work, why);
-  if (task.slot != nullptr) task.slot->mapping.unit->object().recall_change(identity_.id);
+  if (task.slot == nullptr) return;
+  auto& object = task.slot->mapping.unit->object();
+  object.recall_change(identity_.id);
+  object.recall_upkeep(&task, why);
 }
 
 void Nexus::abandon(Task& task) noexcept {
@@ -146,7 +218,7 @@ void Nexus::drain(Slot& slot, std::uint64_t turn) {
 
 void Nexus::grant(Slot& slot, std::uint64_t turn) {
   for (auto* task = slot.tasks.first; task != nullptr; task = task->next) {
-    if (task->turn != turn || task->attribute != TaskAttribute::ordered) continue;
+    if (!task->joined || task->turn != turn || !ordered(*task)) continue;
     task->granted = true;
     if (task->phase == TaskPhase::dormant) run(*task);
     return;

@@ -144,6 +144,7 @@ bool read_list(const Command& command, Bytes list, ReservationRequest& request) 
     return list.size() == sizeof layout || command.refuse(kParameterListLength);
   if (action.means != ReservationAction::register_key)
     return refuse_parameter(command, offsetof(wire::PersistentOutList, flags));
+  if (command.mapping().read_only) return command.refuse(kWriteProtected);
   return read_also(command, list, request);
 }
 

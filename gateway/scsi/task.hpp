@@ -96,6 +96,7 @@ struct Task {
   Task* next = nullptr;
   std::uint64_t turn = 0;
   TaskPhase phase = TaskPhase::received;
+  bool joined = false;   ///< it counts in the order of tasks: all its data has come
   bool granted = false;  ///< an ordered task's turn has come
 
   /// The termination's scratch for the block requests of one command.

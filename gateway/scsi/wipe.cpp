@@ -35,6 +35,8 @@ struct ErrorRow {
 void set_refusal(Task& task, const Error& error) {
   const ErrorRow rows[] = {
       {make_error_code(block::BlockErrc::busy), Status::busy, {}},
+      {make_error_code(block::BlockErrc::aborted), Status::task_aborted, {}},
+      {make_error_code(block::BlockErrc::conflict), Status::reservation_conflict, {}},
       {make_error_code(block::BlockErrc::offline), Status::check_condition, kManualIntervention},
       {make_error_code(block::BlockErrc::failed), Status::check_condition, kInternalTargetFailure},
       {make_error_code(block::BlockErrc::write_protected), Status::check_condition,
@@ -60,7 +62,7 @@ void start(Command& command, UpkeepRequest request, bool immediate) {
   auto kind = request.kind;
   auto nexus = command.identity().id;
   unit->object().start_upkeep(
-      std::move(request),
+      {nexus, &task}, std::move(request),
       [unit, &task, immediate](Error error) {
         if (error) set_refusal(task, error);
         if (error || immediate) task.end();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "gateway/service/verbs.hpp"
 #include "storage_object/base/address.hpp"
@@ -84,24 +85,47 @@ Outcome<std::string> redirect_address(const wire::AccessRedirectRequest& request
   return address->to_string();
 }
 
+/// The hosts whose logins go by this grant: its own, or of "*" all that have none
+/// of their own for the LUN.
+std::vector<std::uint64_t> hosts_under(const AccessState& state,
+                                       const catalog::GrantRecord& grant) {
+  const auto* any = state.host(kAnyHost);
+  if (any == nullptr || grant.host != any->id) return {grant.host};
+  std::vector<std::uint64_t> hosts;
+  for (const auto& host : state.hosts) {
+    const auto* in_force = state.effective(grant.lun, host.id);
+    if (in_force == nullptr || in_force->host == grant.host) hosts.push_back(host.id);
+  }
+  return hosts;
+}
+
 /// A login is to a target: all its LUNs go one way. Notes those that come along.
 Outcome<> check_one_way(Parts& parts, const object::LunView& lun, const catalog::GrantRecord& grant,
                         wire::Change& change) {
   auto state = parts.access.state();
+  auto elsewhere = [&](const catalog::GrantRecord& theirs) {
+    return !theirs.redirect_to.empty() && !grant.redirect_to.empty() &&
+           (theirs.redirect_to != grant.redirect_to ||
+            theirs.redirect_permanent != grant.redirect_permanent);
+  };
   for (const auto& other : parts.registry.find_by_target(lun.record.target_name)) {
-    const auto* theirs = state->grant(other.record.uuid, grant.host);
-    if (theirs == nullptr || other.record.uuid == lun.record.uuid) continue;
-    if (!theirs->redirect_to.empty() && !grant.redirect_to.empty() &&
-        (theirs->redirect_to != grant.redirect_to ||
-         theirs->redirect_permanent != grant.redirect_permanent))
-      return failure(Errc::in_use,
-                     fmt::format("LUN {} shares target {} and is redirected to {}",
-                                 other.record.name, lun.record.target_name, theirs->redirect_to),
-                     fmt::format("redirect both to one place, or end that one first: "
-                                 "caisson access redirect {} HOST --remove",
-                                 other.record.name));
-    change.add_notes(fmt::format("LUN {} shares target {}: logins to it go the same way",
-                                 other.record.name, lun.record.target_name));
+    if (other.record.uuid == lun.record.uuid) continue;
+    bool shared = false;
+    for (auto host : hosts_under(*state, grant)) {
+      const auto* theirs = state->effective(other.record.uuid, host);
+      if (theirs == nullptr) continue;
+      shared = true;
+      if (elsewhere(*theirs))
+        return failure(Errc::in_use,
+                       fmt::format("LUN {} shares target {} and is redirected to {}",
+                                   other.record.name, lun.record.target_name, theirs->redirect_to),
+                       fmt::format("redirect both to one place, or end that one first: "
+                                   "caisson access redirect {} HOST --remove",
+                                   other.record.name));
+    }
+    if (shared)
+      change.add_notes(fmt::format("LUN {} shares target {}: logins to it go the same way",
+                                   other.record.name, lun.record.target_name));
   }
   return {};
 }
@@ -209,13 +233,14 @@ Outcome<wire::AccessReply> access_redirect(Parts& parts, const Call&,
   grant.redirect_to = std::move(*to);
   grant.redirect_permanent = request.permanent();
   bool changed = grant != *old;
+  if (changed) ++grant.config_id;
   wire::AccessReply reply;
   *reply.mutable_change() = change(request.dry_run(), changed);
   if (auto ok = check_one_way(parts, place->lun, grant, *reply.mutable_change()); !ok)
     return ok.error();
   if (changed) {
     if (auto put = parts.access.put_grant(grant, request.dry_run()); !put) return put.error();
-    if (!request.dry_run()) parts.sessions.refresh_all();
+    if (!request.dry_run()) spread(parts, grant.lun, *reply.mutable_change());
   }
   *reply.mutable_access() = describe_access(grant, place->host, place->lun);
   return reply;

@@ -95,8 +95,9 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   Medium& medium() noexcept override { return medium_; }
   const Upkeep& upkeep() const noexcept override { return upkeep_; }
   SpaceReport space() const noexcept override { return space_.report(); }
-  void start_upkeep(UpkeepRequest request, std::function<void(Error)> begun,
+  void start_upkeep(UpkeepOrigin origin, UpkeepRequest request, std::function<void(Error)> begun,
                     std::function<void(Error)> done) override;
+  void recall_upkeep(const void* task, block::BlockErrc why) noexcept override;
   void leave_failed_sanitize(std::function<void(Error)> done) override;
   /// A reset of the unit: the saved modes are the current ones again.
   void restore_modes();
@@ -205,8 +206,9 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
 
   mutable std::mutex identity_mutex_;
   std::shared_ptr<const Identity> identity_;
-  std::mutex changes_mutex_;                 // guards changes_
+  std::mutex changes_mutex_;                 // guards changes_ and starts_
   std::vector<ReservationChange*> changes_;  // that wait for the object
+  std::vector<UpkeepStart*> starts_;         // likewise
   std::mutex observers_mutex_;               // held while observers are called
   std::vector<ObjectObserver*> observers_;
 };

@@ -2,6 +2,7 @@
 // How a LunObject is formatted and sanitized: hosts are kept out from the moment
 // nothing of theirs is in flight. What a crash interrupts of a sanitize is a
 // failed sanitize at the next start; of a format, nothing that anyone relied on.
+#include <algorithm>
 #include <utility>
 
 #include "storage_object/base/errc.hpp"
@@ -15,8 +16,10 @@ using block::BlockErrc;
 struct LunObject::UpkeepStart {
   InFlightEntry entry;
   std::shared_ptr<LunObject> object;
+  UpkeepOrigin origin;
   UpkeepRequest request;
   std::function<void(Error)> begun, done;
+  Error recalled{};  // before it was told that it has the object
 
   static void granted(InFlightEntry& entry) noexcept {
     static_cast<UpkeepStart*>(entry.owner)->start();
@@ -24,7 +27,11 @@ struct LunObject::UpkeepStart {
 
   /// Alone with the object: whoever comes later is refused.
   void start() {
+    forget();
     auto before = object->upkeep_.state();
+    if (recalled) return refuse(recalled);
+    if (origin.nexus != 0 && !object->reservations_.permits(origin.nexus, CommandClass::write))
+      return refuse(BlockErrc::conflict);
     if (object->state() == catalog::LunState::offline) return refuse(BlockErrc::offline);
     if (object->state() == catalog::LunState::failed) return refuse(BlockErrc::failed);
     if (!object->upkeep_.begin(request)) return refuse(BlockErrc::busy);
@@ -40,6 +47,11 @@ struct LunObject::UpkeepStart {
                              if (entry.executor == nullptr) return then();
                              entry.executor->post(then);
                            });
+  }
+
+  void forget() {
+    std::lock_guard lock(object->changes_mutex_);
+    std::erase(object->starts_, this);
   }
 
   void refuse(Error error) {
@@ -64,20 +76,43 @@ struct LunObject::UpkeepStart {
   }
 };
 
-void LunObject::start_upkeep(UpkeepRequest request, std::function<void(Error)> begun,
-                             std::function<void(Error)> done) {
+void LunObject::start_upkeep(UpkeepOrigin origin, UpkeepRequest request,
+                             std::function<void(Error)> begun, std::function<void(Error)> done) {
   auto sanitizes = request.kind != UpkeepRequest::Kind::format;
   if (features_.read_only) return begun(BlockErrc::write_protected);
   if (sanitizes && shares_blocks_.load()) return begun(make_error_code(Errc::in_use));
   if (sanitizes && !upkeep_keeper_) return begun(make_error_code(Errc::unsupported));
   auto* start = new UpkeepStart{
-      {}, shared_from_this(), std::move(request), std::move(begun), std::move(done)};
+      {}, shared_from_this(), origin, std::move(request), std::move(begun), std::move(done)};
   start->entry.end = kWholeEnd;
   start->entry.hold = Hold::all;
   start->entry.executor = Executor::current();
   start->entry.owner = start;
   start->entry.granted = UpkeepStart::granted;
+  {
+    std::lock_guard lock(changes_mutex_);
+    starts_.push_back(start);
+  }
   if (in_flight_.enter(start->entry)) start->start();
+}
+
+void LunObject::recall_upkeep(const void* task, BlockErrc why) noexcept {
+  UpkeepStart* start;  // stays: it begins on this thread
+  {
+    std::lock_guard lock(changes_mutex_);
+    auto at = std::ranges::find_if(starts_, [&](const auto* one) {
+      return one->origin.task == task && one->entry.executor != nullptr &&
+             one->entry.executor == Executor::current();
+    });
+    if (at == starts_.end()) return;
+    start = *at;
+  }
+  if (!in_flight_.withdraw(start->entry)) {
+    start->recalled = why;
+    return;
+  }
+  start->forget();
+  start->answer(why);
 }
 
 /// The end of a sanitize is durable before hosts may rely on it. Once the object is

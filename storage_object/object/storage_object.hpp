@@ -138,14 +138,25 @@ class StorageObject : public block::BlockDevice {
   /// Of its store, as the last look found it, some seconds ago. Does not block.
   virtual SpaceReport space() const noexcept = 0;
 
+  /// Who asks for upkeep: a session, 0: the gateway itself; and something of the
+  /// caller's by which recall_upkeep() finds it.
+  struct UpkeepOrigin {
+    std::uint64_t nexus = 0;
+    const void* task = nullptr;
+  };
+
   /// Keeps every host out, then changes all of the disk. `begun` is called once
   /// nothing of theirs is in flight and the state is durable that must be, or
   /// with the reason why it does not begin: BlockErrc::busy while another is
-  /// under way, write_protected, Errc::in_use while other images share blocks
+  /// under way, conflict with a reservation as it is then, aborted by
+  /// recall_upkeep(), write_protected, Errc::in_use while other images share blocks
   /// with it (sanitize only). `done`, if it has begun, when it has ended, which a
   /// restart prevents. Both on the calling thread's executor.
-  virtual void start_upkeep(UpkeepRequest request, std::function<void(Error)> begun,
-                            std::function<void(Error)> done) = 0;
+  virtual void start_upkeep(UpkeepOrigin origin, UpkeepRequest request,
+                            std::function<void(Error)> begun, std::function<void(Error)> done) = 0;
+  /// What has not begun does not begin: it ends with `why` (`busy` or `aborted`),
+  /// perhaps before this returns. What has begun goes on. On the thread that asked.
+  virtual void recall_upkeep(const void* task, block::BlockErrc why) noexcept = 0;
   /// Ends UpkeepState::sanitize_failed where that is allowed, durably; else
   /// Errc::invalid_argument. `done` as above.
   virtual void leave_failed_sanitize(std::function<void(Error)> done) = 0;

@@ -45,6 +45,11 @@ void MemoryObject::hold() {
   held_back_ = true;
 }
 
+std::vector<std::byte> MemoryObject::copy() {
+  std::lock_guard lock(requests_mutex_);
+  return bytes_;
+}
+
 std::size_t MemoryObject::release() {
   std::deque<block::IoRequest*> released;
   {
@@ -213,8 +218,10 @@ void MemoryObject::change_modes(std::uint64_t nexus, const object::ModeChange& c
   done({});
 }
 
-void MemoryObject::start_upkeep(object::UpkeepRequest request, std::function<void(Error)> begun,
-                                std::function<void(Error)> done) {
+void MemoryObject::start_upkeep(UpkeepOrigin origin, object::UpkeepRequest request,
+                                std::function<void(Error)> begun, std::function<void(Error)> done) {
+  if (!reservations_.permits(origin.nexus, object::CommandClass::write))
+    return begun(BlockErrc::conflict);
   if (upkeep_error_) return begun(upkeep_error_);
   if (!upkeep_.begin(request)) return begun(BlockErrc::busy);
   begun({});

@@ -56,8 +56,12 @@ class MemoryObject final : public object::StorageObject {
   object::Medium& medium() noexcept override { return medium_; }
   const object::Upkeep& upkeep() const noexcept override { return upkeep_; }
   object::SpaceReport space() const noexcept override { return space_.report(); }
-  void start_upkeep(object::UpkeepRequest request, std::function<void(Error)> begun,
-                    std::function<void(Error)> done) override;
+  void start_upkeep(UpkeepOrigin origin, object::UpkeepRequest request,
+                    std::function<void(Error)> begun, std::function<void(Error)> done) override;
+  /// Nothing: here it begins at once.
+  void recall_upkeep(const void* task, block::BlockErrc why) noexcept override {
+    (void)task, (void)why;
+  }
   void leave_failed_sanitize(std::function<void(Error)> done) override;
 
   /// The next changes of modes, and the next upkeep, fail with it.
@@ -82,6 +86,8 @@ class MemoryObject final : public object::StorageObject {
   std::size_t release();
 
   std::vector<std::byte>& bytes() noexcept { return bytes_; }
+  /// What it holds now. From any thread.
+  std::vector<std::byte> copy();
   std::size_t observers() const;
 
   static constexpr std::size_t kSeenLimit = 4096;

@@ -319,5 +319,27 @@ TEST(TransportId, EveryCutAndOtherKindIsRefused) {
   EXPECT_TRUE(refused(std::string("\x45\0\0\x14", 4) + std::string(20, 'a'))) << "no zero";
 }
 
+TEST_F(PersistentTest, WhoMayOnlyReadRulesOverNobody) {
+  enroll(*other_, 2);
+  ASSERT_TRUE(out(*other_, kReserve, out_list(2, 0), 7).good());
+  other_->remap({{0, unit_, true}});
+  clear(*other_);
+  for (auto action : {kReserve, kRelease, kClear, kPreempt, kPreemptAndAbort})
+    expect_sense(out(*other_, action, out_list(2, 0), 7), kWriteProtected);
+  expect_sense(out(*other_, kRegisterAndMove, move_list(2, 3, kOther)), kWriteProtected);
+  expect_sense(ask(*other_, "16 00 00 00 00 00"), kWriteProtected);
+  expect_sense(ask(*other_, "1E 00 00 00 01 00"), kWriteProtected);
+  auto others = out_list(2, 3, wire::kSpecifyPorts);
+  auto id = transport_id("iqn.1993-08.org.debian:3,i,0x00023d000001");
+  Bytes length(4);
+  store(std::span(length), be32(static_cast<std::uint32_t>(id.size())));
+  others.insert(others.end(), length.begin(), length.end());
+  append(others, id);
+  expect_sense(out(*other_, kRegister, others), kWriteProtected);
+  EXPECT_TRUE(ask(*other_, "1E 00 00 00 00 00").good());
+  EXPECT_TRUE(out(*other_, kRegister, out_list(2, 0)).good()) << "and that ends what it had";
+  EXPECT_TRUE(run("16 00 00 00 00 00").good());
+}
+
 }  // namespace
 }  // namespace caisson::scsi

@@ -2,6 +2,9 @@
 // Requests that their senders take back or give up.
 #include <gtest/gtest.h>
 
+#include <mutex>
+#include <vector>
+
 #include "storage_object/object/lun_object.hpp"
 #include "tests/support/gate_device.hpp"
 #include "tests/unit/storage_object/object/machine.hpp"
@@ -125,6 +128,99 @@ TEST_F(GivenUpTest, ReadThatWasGivenUpHoldsUpNobody) {
   EXPECT_TRUE(newer.ended_with({}));
   gate_->release();
   EXPECT_TRUE(old.ended_with({}));
+}
+
+/// Runs what was posted when a test says so, on the test's own thread.
+class OwnThread final : public Executor {
+ public:
+  OwnThread() { set_current(this); }
+  ~OwnThread() override { set_current(nullptr); }
+  void post(std::function<void()> work) override {
+    std::lock_guard lock(mutex_);
+    posted_.push_back(std::move(work));
+  }
+  void run() {
+    for (;;) {
+      std::vector<std::function<void()>> work;
+      {
+        std::lock_guard lock(mutex_);
+        work.swap(posted_);
+      }
+      if (work.empty()) return;
+      for (auto& one : work) one();
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::function<void()>> posted_;
+};
+
+class QueuedUpkeep : public GivenUpTest {
+ protected:
+  QueuedUpkeep() {
+    EXPECT_EQ(write(*object_, 0, filled(4096, 7)), Error());
+    thread_ = std::make_unique<OwnThread>();
+    hang(old_);
+    object_->start_upkeep(
+        {7, this}, {}, [this](Error error) { begun_.push_back(error); },
+        [this](Error) { ended_ = true; });
+    EXPECT_TRUE(begun_.empty());
+  }
+  ~QueuedUpkeep() override { thread_->run(); }
+  void expect_untouched() {
+    EXPECT_FALSE(ended_);
+    EXPECT_EQ(object_->upkeep().state(), object::UpkeepState::none);
+    thread_.reset();
+    std::vector<std::byte> now(4096);
+    EXPECT_EQ(read(*object_, 0, now), Error());
+    EXPECT_EQ(now, filled(4096, 7));
+    thread_ = std::make_unique<OwnThread>();
+  }
+
+  std::unique_ptr<OwnThread> thread_;
+  Sent old_{IoOp::write, 8192, filled(4096, 1)};
+  std::vector<Error> begun_;
+  bool ended_ = false;
+};
+
+TEST_F(QueuedUpkeep, DoesNotBeginOnceItWasRecalled) {
+  for (int other = 0; auto why : {BlockErrc::aborted, BlockErrc::busy}) {
+    object_->recall_upkeep(&other, why);
+    if (begun_.empty()) object_->recall_upkeep(this, why);
+  }
+  EXPECT_EQ(begun_, std::vector<Error>{BlockErrc::aborted});
+  gate_->release();
+  thread_->run();
+  expect_untouched();
+}
+
+TEST_F(QueuedUpkeep, DoesNotBeginWhenItWasRecalledWhileTheNewsWasOnItsWay) {
+  gate_->release();
+  EXPECT_TRUE(begun_.empty());
+  object_->recall_upkeep(this, BlockErrc::aborted);
+  thread_->run();
+  EXPECT_EQ(begun_, std::vector<Error>{BlockErrc::aborted});
+  expect_untouched();
+}
+
+TEST_F(QueuedUpkeep, MindsAReservationThatWasMadeMeanwhile) {
+  object_->reservations().attach(9, {"iqn.2026-11.example:other,i,0x1", 1});
+  object_->reservations().change_unit(9, object::ReservationAction::reserve_unit);
+  gate_->release();
+  thread_->run();
+  EXPECT_EQ(begun_, std::vector<Error>{BlockErrc::conflict});
+  object_->reservations().detach(9);
+  expect_untouched();
+}
+
+TEST_F(QueuedUpkeep, BeginsWhenNobodyRecallsIt) {
+  gate_->release();
+  thread_->run();
+  EXPECT_EQ(begun_, std::vector<Error>{Error()});
+  object_->recall_upkeep(this, BlockErrc::aborted);
+  thread_->run();
+  EXPECT_TRUE(ended_);
 }
 
 }  // namespace

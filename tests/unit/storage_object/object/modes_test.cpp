@@ -41,7 +41,7 @@ class ModesTest : public ::testing::Test {
   Error upkeep(UpkeepRequest request) {
     std::promise<Error> told;
     db().start_upkeep(
-        std::move(request),
+        {}, std::move(request),
         [&](Error error) {
           if (error) told.set_value(error);
         },
@@ -160,7 +160,7 @@ TEST_F(ModesTest, AnInterruptedSanitizeHasFailedAfterTheRestart) {
     std::unique_ptr<SimStore> found;
     std::promise<void> ended;
     db().start_upkeep(
-        erase(may_be_left), [&](Error) { found = disk_->power_cut(3); },
+        {}, erase(may_be_left), [&](Error) { found = disk_->power_cut(3); },
         [&](Error) { ended.set_value(); });
     ended.get_future().get();
     ASSERT_TRUE(found);
