@@ -138,10 +138,12 @@ void TaskSet::clear_some(const std::shared_ptr<LogicalUnit>& unit,
   }
   if (hosts.empty()) return done();
   struct Waiting {
-    std::atomic<std::size_t> left;
+    std::atomic<std::size_t> left = 0;
     std::function<void()> done;
   };
-  auto waiting = std::make_shared<Waiting>(Waiting{hosts.size(), std::move(done)});
+  auto waiting = std::make_shared<Waiting>();
+  waiting->left = hosts.size();
+  waiting->done = std::move(done);
   for (const auto& host : hosts)
     host->clear(unit, clearing, [waiting] {
       if (waiting->left.fetch_sub(1, std::memory_order_acq_rel) == 1) waiting->done();
