@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 
+#include "gateway/iscsi/body.hpp"
 #include "gateway/iscsi/pdu.hpp"
 #include "gateway/scsi/task.hpp"
 #include "storage_object/base/pool.hpp"
@@ -50,6 +51,7 @@ struct Command {
   bool answered = false;      ///< status is set; only data to discard is awaited
   bool aborted = false;       ///< no answer of its own will be sent
   bool task_aborted = false;  ///< but TASK ABORTED
+  bool lingers = false;       ///< aborted, kept until what its R2Ts asked for has come
   std::uint32_t round = 0;    ///< of the session's watch, when it began to execute
   bool reserved = false;      ///< memory is accounted for
   bool unsolicited = false;   ///< unsolicited Data-Outs are still to come
@@ -63,6 +65,7 @@ struct Command {
   std::uint32_t burst_count = 0;
   std::array<Burst, kMaxBursts> bursts;
   std::size_t charge = 0;  ///< bytes accounted
+  BodyCharge body_charge;  ///< of a held ping or text
   Command* next = nullptr;
 
   /// Nothing more is expected from the initiator.
@@ -78,6 +81,7 @@ struct Command {
   static void release(Command* command) {
     command->task.data_in = {};
     command->task.data_out = {};
+    command->body_charge.reset();
     PerThreadPool<Command>::release(command);
   }
 
@@ -85,7 +89,8 @@ struct Command {
   void reset() noexcept {
     state = State::arriving;
     header = {};
-    tabled = numbered = reads = writes = answered = aborted = task_aborted = reserved =
+    slot = 0;
+    tabled = numbered = reads = writes = answered = aborted = task_aborted = lingers = reserved =
         unsolicited = false;
     immediate_length = unsolicited_sn = wanted = received = requested = r2t_sn = burst_count = 0;
     planned = 0;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cassert>
 #include <cstdint>
 #include <vector>
 
@@ -28,7 +29,9 @@ class CommandTable {
     tags_[command.slot] = command.tag;
     used_ = std::max<std::size_t>(used_, command.slot + std::size_t{1});
   }
+  /// One that is in the table: the slot of any other is somebody else's.
   void erase(Command& command) noexcept {
+    assert(command.tabled && commands_[command.slot] == &command);
     commands_[command.slot] = nullptr;
     tags_[command.slot] = kNoTag;
     free_.push_back(command.slot);

@@ -65,13 +65,19 @@ Connection::Connection(std::shared_ptr<ServerState> state, IoThread& thread, Soc
       timer_(thread.context()),
       gate_(thread.context()) {
   const auto& options = state_->options;
-  login_ = std::make_unique<Login>(LoginContext{.directory = *options.directory,
-                                                .offer = options.offer,
-                                                .portal_group = portal_group,
-                                                .local = local().to_string(),
-                                                .groups = &state_->groups,
-                                                .stopping = &state_->stopping,
-                                                .max_text = options.limits.login_text});
+  login_ = std::make_unique<Login>(
+      LoginContext{.directory = *options.directory,
+                   .offer = options.offer,
+                   .portal_group = portal_group,
+                   .local = local().to_string(),
+                   .groups = &state_->groups,
+                   .stopping = &state_->stopping,
+                   .live_tsih =
+                       [this, portal_group](const LoginResult& login) {
+                         return state_->live_tsih(
+                             {login.initiator_name, login.isid, login.target_name, portal_group});
+                       },
+                   .max_text = options.limits.login_text});
   parser_.configure({.max_data = kLoginSegment});
   if (local().address == address_) limit_send_buffer(socket_.native_handle());
 }
@@ -117,6 +123,7 @@ void Connection::tear_down() {
     log::info("connection from {}{}{} ended: {}", peer_, initiator.empty() ? "" : " of ", initiator,
               reason_);
   queue_.clear();
+  incoming_.drop_body();
   state_->closed(shared_from_this(), address_);
 }
 

@@ -26,7 +26,13 @@ class Session;
 struct Incoming {
   Command* command = nullptr;  ///< of a SCSI command with immediate data
   Buffer body;                 ///< of NOP-Out and text
+  BodyCharge charge;           ///< of the body
   bool ignored = false;        ///< the PDU is skipped altogether
+
+  void drop_body() noexcept {
+    body = Buffer();
+    charge.reset();
+  }
 };
 
 class Connection final : public std::enable_shared_from_this<Connection>,

@@ -18,6 +18,8 @@ constexpr Row kMessages[] = {
     {IscsiErrc::bad_opcode, "an opcode that no initiator sends"},
     {IscsiErrc::no_login, "the first request is no login"},
     {IscsiErrc::early_data, "data after a login request, before its answer"},
+    {IscsiErrc::too_many_bodies,
+     "the data of pings and texts not answered, or not read, is too much"},
 };
 
 class Category final : public boost::system::error_category {

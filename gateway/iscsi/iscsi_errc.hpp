@@ -14,6 +14,7 @@ enum class IscsiErrc {
   bad_opcode,         ///< not an initiator's
   no_login,           ///< something other than a login came first
   early_data,         ///< bytes after a login request, before its answer
+  too_many_bodies,    ///< pings and texts that arrive, are held or unread, beyond a limit
 };
 
 const boost::system::error_category& iscsi_category() noexcept;

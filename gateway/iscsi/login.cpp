@@ -148,9 +148,6 @@ Login::Step Login::check_frame(const LoginRequestBhs& request) {
 Login::Step Login::check_first(const LoginRequestBhs& request) {
   if (request.version_min > 0)
     return Refusal{LoginStatus::unsupported_version, "an iSCSI version other than 0"};
-  if (request.tsih != 0)
-    return Refusal{LoginStatus::session_does_not_exist,
-                   "a connection for an existing session: a session has one connection here"};
   stage_ = current_stage(request);
   if (stage_ != Stage::security && stage_ != Stage::operational)
     return Refusal{LoginStatus::initiator_error, "a login that starts in no login stage"};
@@ -235,7 +232,18 @@ Login::Step Login::resolve_identity() {
   return admit();
 }
 
+/// A login with a TSIH is to add a connection to that session, or to take the
+/// place of one (RFC 7143 6.3.1). A session has one connection here.
+Login::Step Login::join() const {
+  if (first_.tsih == 0) return {};
+  if (context_.live_tsih && context_.live_tsih(result_) == first_.tsih)
+    return Refusal{LoginStatus::too_many_connections,
+                   "a connection for an existing session: a session has one connection here"};
+  return Refusal{LoginStatus::session_does_not_exist, "a connection for a session that is not"};
+}
+
 Login::Step Login::admit() {
+  if (auto no = join()) return no;
   bool stopping = context_.stopping != nullptr && context_.stopping->load();
   if (!result_.discovery) return admit_to_target(stopping);
   if (stopping) return Refusal{LoginStatus::service_unavailable, "the gateway stops"};

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <bitset>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,6 +45,8 @@ enum class LoginStatus : std::uint16_t {
 /// "0201 authentication failure".
 std::string to_string(LoginStatus status);
 
+struct LoginResult;
+
 /// What the login machine asks of the world around it.
 struct LoginContext {
   const scsi::TargetDirectory& directory;
@@ -52,8 +55,10 @@ struct LoginContext {
   std::string local;                     ///< that portal, "ADDR:PORT"; sends nobody on to itself
   const PortalGroups* groups = nullptr;  ///< nullptr: every target is reached
   const std::atomic<bool>* stopping = nullptr;  ///< the gateway stops: nobody gets in
-  std::size_t max_text = 16384;                 ///< bytes of one request over its continuations
-  std::size_t max_requests = 32;                ///< requests until a login must be done
+  /// TSIH of the live session of this initiator port and target; 0: there is none.
+  std::function<std::uint16_t(const LoginResult&)> live_tsih;
+  std::size_t max_text = 16384;   ///< bytes of one request over its continuations
+  std::size_t max_requests = 32;  ///< requests until a login must be done
 };
 
 /// What a finished login has established.
@@ -118,6 +123,7 @@ class Login {
   Step choose_method(std::string_view offered, std::string& answer);
   Step run_chap(const std::vector<TextPair>& pairs, std::string& answer);
   Step admit();
+  Step join() const;
   Step admit_to_target(bool stopping);
   Step advance(const LoginRequestBhs& request, Answer& answer);
   Answer respond(const LoginRequestBhs& request) const;

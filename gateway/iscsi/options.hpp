@@ -64,6 +64,9 @@ struct Limits {
   std::size_t session_bytes_hard = std::size_t{256} << 20;
   std::size_t total_bytes = std::size_t{1} << 30;
   std::size_t control_backlog = 512;  ///< unsent answers that carry no command's status
+  /// Bodies of pings and texts of a session, on their way in, held and unsent.
+  /// They are part of `total_bytes`; beyond either the session ends.
+  std::size_t control_bytes = std::size_t{2} << 20;
   /// Answers to failed logins of one address: so many at once, then one in
   /// each `failed_login_interval`, but each within half of Timers::login.
   std::size_t failed_login_burst = 10;

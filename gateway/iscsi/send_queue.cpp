@@ -78,6 +78,7 @@ void SendQueue::pop() noexcept {
 void SendQueue::discard(OutPdu& pdu) noexcept {
   auto* command = pdu.command;
   pdu.owned = {};
+  pdu.charge.reset();
   PerThreadPool<OutPdu>::release(&pdu);
   if (command != nullptr) observer_.on_sent(*command);
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 
+#include "gateway/iscsi/body.hpp"
 #include "gateway/iscsi/command.hpp"
 #include "gateway/iscsi/pdu.hpp"
 #include "storage_object/base/buffer.hpp"
@@ -35,6 +36,7 @@ struct OutPdu {
   std::uint32_t data_length = 0;
   std::array<std::byte, 96> small;  ///< sense, or a rejected header
   Buffer owned;
+  BodyCharge charge;           ///< of `owned`
   Command* command = nullptr;  ///< to release once this is sent
   OutPdu* next = nullptr;
 

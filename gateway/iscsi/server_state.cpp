@@ -111,6 +111,12 @@ void ServerState::remove(const SessionKey& key, const Session& session) {
   changed_.notify_all();
 }
 
+std::uint16_t ServerState::live_tsih(const SessionKey& key) {
+  std::lock_guard lock(mutex_);
+  auto found = sessions_.find(key);
+  return found == sessions_.end() ? std::uint16_t{0} : found->second->tsih();
+}
+
 std::uint16_t ServerState::new_tsih() {
   std::lock_guard lock(mutex_);
   for (std::size_t tried = 0; tried < tsihs_.size(); ++tried) {

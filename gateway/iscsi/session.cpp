@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <boost/asio/steady_timer.hpp>
-#include <cstring>
 #include <utility>
 
 #include "gateway/iscsi/connection.hpp"
+#include "gateway/iscsi/iscsi_errc.hpp"
 #include "storage_object/base/clock.hpp"
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/log.hpp"
@@ -53,7 +53,10 @@ Session::Session(std::shared_ptr<ServerState> state, Connection& connection, Log
       tsih_(tsih),
       window_(login_.cmd_sn, state_->options.limits.window),
       table_(std::size_t{state_->options.limits.window} + state_->options.limits.immediate),
-      held_(state_->options.limits.window) {}
+      held_(state_->options.limits.window),
+      bodies_(std::make_shared<BodyAccount>(state_, state_->bytes,
+                                            state_->options.limits.control_bytes,
+                                            state_->options.limits.total_bytes)) {}
 
 Session::~Session() = default;
 
@@ -106,9 +109,21 @@ std::span<std::byte> Session::begin_pdu(const PduHeader& pdu, Error& error) {
     case Opcode::scsi_command: return nexus_ ? begin_command(pdu, error) : std::span<std::byte>{};
     case Opcode::data_out: return begin_data_out(pdu);
     case Opcode::nop_out:
-    case Opcode::text_request: incoming.body = Buffer(length); return incoming.body.span();
+    case Opcode::text_request: return begin_body(length, error);
     default: return {};
   }
+}
+
+std::span<std::byte> Session::begin_body(std::uint32_t length, Error& error) {
+  auto& incoming = connection_->incoming();
+  incoming.drop_body();
+  if (length == 0) return {};
+  if (!incoming.charge.set(bodies_, length)) {
+    error = IscsiErrc::too_many_bodies;
+    return {};
+  }
+  incoming.body = Buffer(length);
+  return incoming.body.span();
 }
 
 Result<std::span<std::byte>> Session::on_header(const PduHeader& pdu) {
@@ -124,34 +139,33 @@ Result<> Session::on_pdu(const PduHeader& pdu, std::span<const std::byte> data, 
     begin_pdu(pdu, error);
     if (error) return error;
   }
-  auto& incoming = connection_->incoming();
-  auto* command = std::exchange(incoming.command, nullptr);
-  if (incoming.ignored) return {};
-  if (pdu.bhs.code() == static_cast<std::uint8_t>(Opcode::data_out)) {
-    incoming.command = command;
-    data_out(pdu.bhs, intact);
-    return {};
-  }
+  if (!connection_->incoming().ignored) take(pdu, data, intact);
+  connection_->incoming().drop_body();  // what is needed of it has moved on
+  return {};
+}
+
+void Session::take(const PduHeader& pdu, std::span<const std::byte> data, bool intact) {
+  if (pdu.bhs.code() == static_cast<std::uint8_t>(Opcode::data_out))
+    return data_out(pdu.bhs, intact);
+  auto* command = std::exchange(connection_->incoming().command, nullptr);
   if (!intact) {
     if (command != nullptr) free(*command);
-    reject(pdu.bhs, RejectReason::data_digest_error);
-    return {};
+    return reject(pdu.bhs, RejectReason::data_digest_error);
   }
   if (!find_opcode(pdu.bhs.code())->numbered || pdu.bhs.immediate())
     dispatch(pdu.bhs, data, command);
   else if (cmd_sn_of(pdu.bhs) == window_.expected())
     deliver(pdu.bhs, data, command);
   else
-    hold(pdu.bhs, data, command);
-  return {};
+    hold(pdu.bhs, command);
 }
 
-void Session::hold(const Bhs& bhs, std::span<const std::byte> data, Command* command) {
+void Session::hold(const Bhs& bhs, Command* command) {
   if (command == nullptr) {
     command = Command::acquire();
     command->header = bhs;
-    command->task.data_out = Buffer(data.size());
-    if (!data.empty()) std::memcpy(command->task.data_out.data(), data.data(), data.size());
+    command->task.data_out = std::move(connection_->incoming().body);
+    command->body_charge = std::move(connection_->incoming().charge);
   }
   held_[cmd_sn_of(bhs) % window_.size()] = command;
   ++held_count_;
@@ -173,7 +187,7 @@ void Session::deliver(const Bhs& bhs, std::span<const std::byte> data, Command* 
 void Session::deliver_held() {
   while (connection_ != nullptr && !logging_out_) {
     auto* next = take_held();
-    if (next == nullptr) return;
+    if (next == nullptr) return numbers_came();
     window_.advance();
     if (next->aborted) {
       free(*next);
@@ -181,6 +195,7 @@ void Session::deliver_held() {
       dispatch(next->header, {}, next);
     } else {
       connection_->incoming().body = std::move(next->task.data_out);
+      connection_->incoming().charge = std::move(next->body_charge);
       dispatch(next->header, connection_->incoming().body.span(), nullptr);
       free(*next);
     }

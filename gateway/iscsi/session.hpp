@@ -77,9 +77,11 @@ class Session final : public scsi::SessionHandle,
   // session.cpp: numbering and dispatch
   bool takes(const Bhs& bhs) const noexcept;
   std::span<std::byte> begin_pdu(const PduHeader& pdu, Error& error);
+  std::span<std::byte> begin_body(std::uint32_t length, Error& error);
+  void take(const PduHeader& pdu, std::span<const std::byte> data, bool intact);
   void deliver(const Bhs& bhs, std::span<const std::byte> data, Command* command);
   void dispatch(const Bhs& bhs, std::span<const std::byte> data, Command* command);
-  void hold(const Bhs& bhs, std::span<const std::byte> data, Command* command);
+  void hold(const Bhs& bhs, Command* command);
   Command* take_held() noexcept;
   void deliver_held();
   std::optional<std::string> lost_entitlement() const;
@@ -115,6 +117,8 @@ class Session final : public scsi::SessionHandle,
   // session_data.cpp: data-out and answers
   std::span<std::byte> begin_data_out(const PduHeader& pdu);
   void data_out(const Bhs& bhs, bool intact);
+  void data_of_aborted(Command& command, const DataOutBhs& data);
+  bool burst_ended(Command& command, const DataOutBhs& data);
   scsi::Sense check_unsolicited(Command& command, const DataOutBhs& data) const noexcept;
   scsi::Sense check_burst(const Burst& burst, const DataOutBhs& data) const noexcept;
   void request_data(Command& command);
@@ -142,6 +146,9 @@ class Session final : public scsi::SessionHandle,
   TaskFunctionResponse plug(std::uint32_t number, std::uint32_t before);
   void abort_sets(PendingFunction& function);
   void abort_set(PendingFunction& function, std::uint64_t lun);
+  void expect_numbers(PendingFunction& function);
+  bool forestalled(const Command& command) const noexcept;
+  void numbers_came();
   void clear_here(const scsi::LogicalUnit& unit, const scsi::Clearing& clearing,
                   std::function<void()> done);
   PendingFunction& begin_function(PendingFunction::Kind kind, PendingFunction::Time from,
@@ -154,6 +161,8 @@ class Session final : public scsi::SessionHandle,
 
   // session_abort.cpp: commands that end before their time
   void abort(Command& command, PendingFunction& function, bool answer);
+  bool linger(Command& command, PendingFunction& function);
+  void stop_lingering(Command& command);
   void end_aborted(Command& command);
   void abandon(Command& command);
   static void orphan_completed(scsi::Task& task) noexcept;
@@ -185,12 +194,14 @@ class Session final : public scsi::SessionHandle,
   std::size_t held_count_ = 0;
   CommandList waiting_;
   PendingFunctions functions_;
+  std::vector<Forestalled> forestalled_;  ///< numbers that have not come
   std::uint64_t last_function_ = 0;
   std::unique_ptr<Alarm> alarm_;  ///< of functions_
   std::unique_ptr<Alarm> watch_;  ///< of what executes
   bool watching_ = false;
-  std::uint32_t rounds_ = 0;        ///< of the watch
-  std::size_t bytes_ = 0;           ///< charged to this session
+  std::uint32_t rounds_ = 0;  ///< of the watch
+  std::size_t bytes_ = 0;     ///< charged to this session
+  std::shared_ptr<BodyAccount> bodies_;
   std::size_t orphaned_bytes_ = 0;  ///< of them, of commands that were given up
   std::size_t executing_ = 0;
   std::size_t immediate_ = 0;  ///< open immediate commands

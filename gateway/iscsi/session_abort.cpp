@@ -28,19 +28,36 @@ struct Orphan {
 /// `answer`: with TASK ABORTED, else with nothing.
 void Session::abort(Command& command, PendingFunction& function, bool answer) {
   bool executing = command.state == Command::State::executing;
-  if (executing) function.awaited.push_back(&command);
-  if (command.aborted) return;  // whoever was first says what is answered
-  command.aborted = true;
-  command.task_aborted = answer;
-  if (executing) return nexus_->recall(command.task, BlockErrc::aborted);
+  bool first = !std::exchange(command.aborted, true);  // who says what is answered
+  if (first) command.task_aborted = answer;
+  if (executing) {
+    function.awaited.push_back(&command);
+    if (first) nexus_->recall(command.task, BlockErrc::aborted);
+    return;
+  }
   if (command.state == Command::State::waiting) waiting_.remove(command);
+  if (linger(command, function)) return;
   if (connection_ != nullptr && connection_->incoming().command == &command)
     return;  // its data is arriving: data_out() ends it
   end_aborted(command);
 }
 
+/// The initiator that ends a set still sends what R2Ts of its commands asked for,
+/// and is not answered before (RFC 7143 4.2.3.3 a). Others need not wait for that.
+bool Session::linger(Command& command, PendingFunction& function) {
+  bool own = function.kind == Kind::own;
+  bool set = own && function.spec->scope != Scope::task;
+  command.lingers =
+      command.lingers ? function.kind != Kind::leaving : set && command.burst_count != 0;
+  if (!command.lingers) return false;
+  nexus_->withdraw(command.task);
+  if (own) function.awaited.push_back(&command);
+  return true;
+}
+
 /// Not, or no longer, in the termination.
 void Session::end_aborted(Command& command) {
+  for (auto& function : functions_) std::erase(function.awaited, &command);
   nexus_->withdraw(command.task);
   if (!command.task_aborted || connection_ == nullptr) return retire(command);
   command.task.status = scsi::Status::task_aborted;
@@ -92,8 +109,7 @@ void Session::end_commands() {
 void Session::set_alarm() {
   if (functions_.empty()) return;
   auto next = steady_clock::time_point::max();
-  for (const auto& function : functions_)
-    next = std::min(next, function.awaited.empty() ? function.answer_by : function.give_up);
+  for (const auto& function : functions_) next = std::min(next, function.wakes());
   if (!alarm_) alarm_ = std::make_unique<Alarm>(thread_, [this] { on_alarm(); });
   alarm_->set(next);
 }
@@ -102,8 +118,9 @@ void Session::on_alarm() {
   auto now = steady_clock::now();
   std::vector<Command*> hung;
   for (auto& function : functions_) {
-    if (function.give_up <= now)
-      hung.insert(hung.end(), function.awaited.begin(), function.awaited.end());
+    for (auto* command : function.awaited)
+      if ((command->lingers ? function.data_by : function.give_up) <= now) hung.push_back(command);
+    if (function.give_up <= now) function.from_number.reset();
     if (function.answer_by <= now && function.kind == Kind::own && function.elsewhere != 0) {
       log::warning("session {}: {} is rejected: other sessions have not ended their commands", id_,
                    function.spec->name);
@@ -113,8 +130,15 @@ void Session::on_alarm() {
   }
   std::ranges::sort(hung);
   hung.erase(std::unique(hung.begin(), hung.end()), hung.end());
-  for (auto* command : hung) abandon(*command);
+  for (auto* command : hung) command->lingers ? stop_lingering(*command) : abandon(*command);
   settle();
+}
+
+/// Its data does not come.
+void Session::stop_lingering(Command& command) {
+  command.lingers = false;
+  for (auto& function : functions_) std::erase(function.awaited, &command);
+  if (connection_ == nullptr || connection_->incoming().command != &command) end_aborted(command);
 }
 
 /// While commands are in the termination: those that have waited for others'

@@ -125,6 +125,7 @@ void Session::begin(Command& command) {
     reject(command.header, refused);
     return free(command);
   }
+  if (forestalled(command)) return free(command);
   table_.insert(command);
   command.numbered ? window_.opened() : static_cast<void>(++immediate_);
   command.state = Command::State::collecting;

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "gateway/iscsi/connection.hpp"
+#include "gateway/iscsi/iscsi_errc.hpp"
 #include "gateway/iscsi/session.hpp"
 #include "storage_object/base/log.hpp"
 
@@ -41,6 +42,7 @@ void Session::nop_out(const Bhs& bhs, std::span<const std::byte> data) {
   header.target_transfer_tag = kNoTag;
   auto& pdu = control_pdu();
   pdu.owned = std::move(connection_->incoming().body);
+  pdu.charge = std::move(connection_->incoming().charge);
   pdu.data = pdu.owned.data();
   pdu.data_length = std::min<std::uint32_t>(static_cast<std::uint32_t>(data.size()),
                                             login_.parameters.peer_max_recv);
@@ -111,6 +113,8 @@ void Session::send_text(std::uint32_t tag) {
   header.initiator_task_tag = tag;
   header.target_transfer_tag = last ? kNoTag : 1;
   auto& pdu = control_pdu();
+  if (!pdu.charge.set(bodies_, length))
+    return connection_->end(make_error_code(IscsiErrc::too_many_bodies).message());
   attach(pdu, std::as_bytes(std::span(text_out_).first(length)));
   text_out_.erase(0, length);
   connection_->send(pdu, header, true);

@@ -88,19 +88,33 @@ void Session::data_out(const Bhs& bhs, bool intact) {
   }
   command->received += length;
   count(bytes_in_, length);
-  if (command->aborted) return end_aborted(*command);
+  if (command->aborted) return data_of_aborted(*command, data);
   if (data.target_transfer_tag == kNoTag) {
     auto limit = std::min(command->expected, login_.parameters.first_burst);
     command->unsolicited = !bhs.final() && (command->answered || command->received < limit);
     command->requested = command->received;
     return advance(*command);
   }
-  auto& burst = *find_burst(*command, data.target_transfer_tag);
-  burst.received += length;
+  if (burst_ended(*command, data)) advance(*command);
+}
+
+/// Counts what came for an R2T. True: that was the last of it.
+bool Session::burst_ended(Command& command, const DataOutBhs& data) {
+  auto& burst = *find_burst(command, data.target_transfer_tag);
+  burst.received += data.data_segment_length;
   ++burst.data_sn;
-  if (!bhs.final() && burst.received < burst.length) return;
-  remove_burst(*command, burst);
-  advance(*command);
+  if ((data.flags & kFinalBit) == std::byte{0} && burst.received < burst.length) return false;
+  remove_burst(command, burst);
+  return true;
+}
+
+/// It is dropped. One that is held is in no table yet: it goes when its turn comes.
+void Session::data_of_aborted(Command& command, const DataOutBhs& data) {
+  if (!command.tabled) return;
+  if (data.target_transfer_tag != kNoTag) burst_ended(command, data);
+  if (command.lingers && command.burst_count != 0) return;
+  end_aborted(command);
+  settle();
 }
 
 void Session::request_data(Command& command) {

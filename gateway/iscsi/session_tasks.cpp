@@ -121,8 +121,47 @@ TaskFunctionResponse Session::plug(std::uint32_t number, std::uint32_t before) {
 
 void Session::abort_sets(PendingFunction& function) {
   const auto& request = function.request;
+  expect_numbers(function);
   if (function.spec->scope != Scope::target) return abort_set(function, request.lun);
   for (const auto& unit : units_) abort_set(function, scsi::lun_address(unit.number));
+}
+
+/// An immediate function came before commands with lower numbers, some of which
+/// may be held. They belong to the set, and it is not whole before they are here;
+/// a function of the target does not wait for them (RFC 7143 4.2.3.3 b).
+void Session::expect_numbers(PendingFunction& function) {
+  const auto& request = function.request;
+  // No number beyond the window can be meant.
+  auto before = serial_less(window_.max(), request.cmd_sn) ? window_.max() + 1
+                                                           : std::uint32_t{request.cmd_sn};
+  if (!serial_less(window_.expected(), before)) return;
+  bool waits = function.spec->scope != Scope::target;
+  if (waits) function.from_number = before;
+  Forestalled added{!waits, request.lun, before};
+  auto same = std::ranges::find_if(forestalled_, [&](const Forestalled& one) {
+    return one.any_unit == added.any_unit && (one.any_unit || same_lun(one.lun, added.lun));
+  });
+  if (same == forestalled_.end())
+    forestalled_.push_back(added);
+  else if (serial_less(same->before, before))
+    same->before = before;
+}
+
+bool Session::forestalled(const Command& command) const noexcept {
+  return command.numbered && std::ranges::any_of(forestalled_, [&](const Forestalled& one) {
+           return serial_less(command.cmd_sn, one.before) &&
+                  (one.any_unit || same_lun(one.lun, command.header.lun));
+         });
+}
+
+/// After ExpCmdSN has moved on.
+void Session::numbers_came() {
+  if (forestalled_.empty()) return;
+  auto passed = [&](std::uint32_t number) { return !serial_less(window_.expected(), number); };
+  std::erase_if(forestalled_, [&](const Forestalled& one) { return passed(one.before); });
+  for (auto& function : functions_)
+    if (function.from_number && passed(*function.from_number)) function.from_number.reset();
+  settle();
 }
 
 /// The commands of one unit that came before the function.
@@ -135,10 +174,6 @@ void Session::abort_set(PendingFunction& function, std::uint64_t lun) {
   each_command([&](Command& command) {
     if (meant(command)) abort(command, function, false);
   });
-  for (auto* held : held_)
-    if (held != nullptr && meant(*held) &&
-        held->header.code() == static_cast<std::uint8_t>(Opcode::scsi_command))
-      held->aborted = true;
   if (function.spec->scope == Scope::own_set) return;
   ++function.elsewhere;
   scsi::Clearing clearing{.until = function.give_up, .attention = !function.spec->resets};
@@ -186,6 +221,8 @@ PendingFunction& Session::begin_function(Kind kind, steady_clock::time_point fro
   function.kind = kind;
   function.id = ++last_function_;
   function.elsewhere = 1;
+  // Initiators that fail fast send no data once they have asked for the function.
+  function.data_by = from + within / 4;
   function.give_up = from + within * 4 / 5;  // what is left is for giving up and answering
   function.answer_by = from + within;
   return function;

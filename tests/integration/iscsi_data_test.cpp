@@ -24,7 +24,8 @@ class IscsiData : public ::testing::Test {
     client_.clear_attentions();
   }
   std::vector<std::byte> stored(std::size_t offset, std::size_t length) const {
-    auto at = target_.object->bytes().begin() + static_cast<std::ptrdiff_t>(offset);
+    auto all = target_.object->copy();
+    auto at = all.begin() + static_cast<std::ptrdiff_t>(offset);
     return {at, at + static_cast<std::ptrdiff_t>(length)};
   }
   IscsiTarget target_{{}, 1};

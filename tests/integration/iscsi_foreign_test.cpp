@@ -69,7 +69,7 @@ TEST_F(IscsiForeign, QemuCopiesAnImageThereAndBack) {
       .write(reinterpret_cast<const char*>(data.data()), static_cast<std::streamsize>(data.size()));
   auto there = run("qemu-img convert -n -f raw -O raw " + image.string() + " " + url());
   ASSERT_EQ(there.status, 0) << there.output;
-  EXPECT_TRUE(target_.object->bytes() == data);
+  EXPECT_TRUE(target_.object->copy() == data);
   auto again = run("qemu-img convert -f raw -O raw " + url() + " " + back.string());
   ASSERT_EQ(again.status, 0) << again.output;
   EXPECT_EQ(run("cmp " + image.string() + " " + back.string()).status, 0);

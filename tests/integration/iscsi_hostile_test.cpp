@@ -201,6 +201,73 @@ TEST_F(IscsiHostile, AnswersThatNobodyReads) {
   EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.server->connections() == 1; }));
 }
 
+NopOutBhs ping_of(IscsiClient& client, std::uint32_t number, std::byte bits) {
+  auto header = make_header<NopOutBhs>(Opcode::nop_out);
+  header.opcode |= bits;
+  header.initiator_task_tag = client.next_tag();
+  header.target_transfer_tag = kNoTag;
+  header.cmd_sn = number;
+  return header;
+}
+
+TEST_F(IscsiHostile, PingsThatNobodyReadsHoldLittleMemory) {
+  IscsiClient client(target_.port(), "127.0.0.1", 4096);
+  login(client);
+  std::size_t most = 0;
+  auto data = pattern(262144);
+  EXPECT_THROW(
+      {
+        for (int i = 0; i < 500; ++i) {
+          client.send(ping_of(client, client.cmd_sn, kImmediateBit), data);
+          most = std::max(most, target_.server->bytes_held());
+        }
+      },
+      std::runtime_error);
+  EXPECT_LE(most, Limits{}.control_bytes);
+  EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.server->connections() == 1; }));
+}
+
+TEST_F(IscsiHostile, RequestsAheadOfTheirTurnHoldLittleMemory) {
+  for (auto opcode : {Opcode::nop_out, Opcode::text_request}) {
+    IscsiClient client(target_.port());
+    client.isid[5] = std::byte{0xee};
+    ASSERT_EQ(client.discover().status, 0);
+    std::size_t most = 0;
+    auto data = pattern(262144);
+    EXPECT_THROW(
+        {
+          for (std::uint32_t i = 1; i < 100; ++i) {
+            auto header = ping_of(client, client.cmd_sn + i, std::byte{0});
+            header.opcode = static_cast<std::byte>(opcode);
+            client.send(header, data);
+            most = std::max(most, target_.server->bytes_held());
+          }
+        },
+        std::runtime_error);
+    EXPECT_LE(most, Limits{}.control_bytes);
+    EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.server->connections() == 1; }));
+  }
+}
+
+TEST_F(IscsiHostile, APingIsAccountedForWhileItArrivesAndWaits) {
+  IscsiClient client(target_.port());
+  login(client, {{"MaxRecvDataSegmentLength", "262144"}});
+  client.send(ping_of(client, client.cmd_sn + 1, std::byte{0}), pattern(100000));
+  EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.server->bytes_held() >= 100000; }));
+  auto header = ping_of(client, client.cmd_sn, kImmediateBit);
+  header.data_segment_length = 50000;
+  client.send_raw(bytes_of(header));
+  EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.server->bytes_held() >= 150000; }));
+  client.send_raw(pattern(50000));
+  EXPECT_EQ(client.receive().data, pattern(50000));
+  client.send(ping_of(client, client.cmd_sn, std::byte{0}), pattern(8));
+  EXPECT_EQ(client.receive().data, pattern(8));
+  EXPECT_EQ(client.receive().data, pattern(100000));
+  client.cmd_sn += 2;
+  client.clear_attentions();
+  EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.server->bytes_held() == 0; }));
+}
+
 TEST_F(IscsiHostile, CutInsideDataForACommandAheadOfItsTurn) {
   IscsiClient client(target_.port());
   login(client, {{"InitialR2T", "No"}});

@@ -129,6 +129,30 @@ TEST_F(IscsiLogin, NegotiatesLargeTransfers) {
   EXPECT_EQ(reply.keys["MaxRecvDataSegmentLength"], "262144");
 }
 
+TEST_F(IscsiLogin, ASessionHasOneConnection) {
+  IscsiClient first(target_.port());
+  auto session = first.login(kTarget).tsih;
+  auto join = [&](unsigned tsih, unsigned cid, unsigned isid) {
+    IscsiClient client(target_.port());
+    auto header = make_header<LoginRequestBhs>(Opcode::login_request, std::byte{0x87});
+    header.opcode |= kImmediateBit;
+    header.isid = client.isid;
+    header.isid[5] = static_cast<std::byte>(isid);
+    header.tsih = static_cast<std::uint16_t>(tsih);
+    header.cid = static_cast<std::uint16_t>(cid);
+    std::string text;
+    append_text(text, "InitiatorName", client.name);
+    append_text(text, "TargetName", kTarget);
+    client.send(header, to_bytes(text));
+    return client.login_answer().status;
+  };
+  EXPECT_EQ(join(session, 1, 0), 0x0206) << "too many connections (RFC 7143 11.13.5)";
+  EXPECT_EQ(join(session, 2, 0), 0x0206);
+  EXPECT_EQ(join(session, 2, 1), 0x020a) << "another initiator port's";
+  EXPECT_EQ(join(session + 1u, 2, 0), 0x020a);
+  first.clear_attentions();
+}
+
 TEST_F(IscsiLogin, ALengthThatIsRejectedLaterChangesNothing) {
   IscsiClient client(target_.port());
   ASSERT_EQ(client.login(kTarget, {{"MaxRecvDataSegmentLength", "512"}}).status, 0);

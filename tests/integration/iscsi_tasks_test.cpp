@@ -66,7 +66,7 @@ TEST_F(IscsiTasks, AbortOfACommandThatWaitsForDataEndsIt) {
             TaskFunctionResponse::complete);
   client_.answer_r2t(r2t, pattern(512));  // was on its way: dropped
   client_.clear_attentions();
-  EXPECT_EQ(target_.object->bytes()[0], std::byte{0});
+  EXPECT_EQ(target_.object->copy()[0], std::byte{0});
   EXPECT_EQ(target_.server->bytes_held(), 0u);
 }
 
@@ -112,9 +112,10 @@ TEST_F(IscsiTasks, LogicalUnitResetEndsCommandsAndTellsOthers) {
   ASSERT_EQ(other.login(kTarget).status, 0);
   other.clear_attentions();
   client_.send_command(write_16(0, 1), kFinalBit | kWriteBit, 512);
-  client_.receive();
-  EXPECT_EQ(response_of(client_.task_management(TaskFunction::logical_unit_reset, kNoTag, 0)),
-            TaskFunctionResponse::complete);
+  auto r2t = client_.receive();
+  client_.send(request(TaskFunction::logical_unit_reset, kNoTag, 0));
+  client_.answer_r2t(r2t, pattern(512));
+  EXPECT_EQ(response_of(client_.receive()), TaskFunctionResponse::complete);
   for (auto* client : {&client_, &other}) {
     auto result = client->finish(client->send_command(test_unit_ready(), kFinalBit, 0));
     EXPECT_EQ(result.status, 2);
@@ -132,12 +133,14 @@ TEST_F(IscsiTasks, ResetOfNoUnitSaysSo) {
 }
 
 TEST_F(IscsiTasks, AbortTaskSetEndsAllOfTheUnit) {
+  std::vector<Pdu> asked;
   for (int i = 0; i < 3; ++i) {
     client_.send_command(write_16(0, 1), kFinalBit | kWriteBit, 512);
-    client_.receive();
+    asked.push_back(client_.receive());
   }
-  EXPECT_EQ(response_of(client_.task_management(TaskFunction::abort_task_set, kNoTag, 0)),
-            TaskFunctionResponse::complete);
+  client_.send(request(TaskFunction::abort_task_set, kNoTag, 0));
+  for (const auto& r2t : asked) client_.answer_r2t(r2t, pattern(512));
+  EXPECT_EQ(response_of(client_.receive()), TaskFunctionResponse::complete);
   client_.clear_attentions();
   EXPECT_EQ(target_.server->bytes_held(), 0u);
 }
@@ -229,14 +232,14 @@ TEST_F(IscsiPreempt, PreemptAndAbortEndsWhatThePreemptedHaveOpen) {
   heard = other_->finish(other_->send_command(test_unit_ready(), kFinalBit, 0));
   EXPECT_EQ(heard.sense[12], std::byte{0x2a}) << "REGISTRATIONS PREEMPTED";
   EXPECT_EQ(heard.sense[13], std::byte{0x05});
-  EXPECT_EQ(target_.object->bytes()[0], std::byte{0});
+  EXPECT_EQ(target_.object->copy()[0], std::byte{0});
 }
 
 TEST_F(IscsiPreempt, PreemptAloneEndsNothing) {
   EXPECT_EQ(reserve_out(client_, kPreempt, 1, 2).status, 0);
   other_->answer_r2t(r2t_, pattern(512));
   EXPECT_EQ(other_->finish(tag_).status, 0);
-  EXPECT_EQ(target_.object->bytes()[0], pattern(512)[0]);
+  EXPECT_EQ(target_.object->copy()[0], pattern(512)[0]);
 }
 
 TEST_F(IscsiPreempt, TheirOwnCommandsAndThoseOfOthersGoOn) {
