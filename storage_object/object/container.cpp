@@ -303,9 +303,18 @@ Outcome<> check_direct(const file_store::FileTraits& traits, std::string_view la
 Outcome<std::shared_ptr<file_store::File>> Container::open_data(Store& store, CacheMode mode) {
   if (mode != CacheMode::none) return file_.file();
   if (auto fine = check_direct(store.traits(), label_); !fine) return fine.error();
-  auto opened = store.open(name_, {.read_only = false, .direct = true});
+  return open_again(store, {.direct = true});
+}
+
+Outcome<std::shared_ptr<file_store::File>> Container::open_witness(Store& store) {
+  return open_again(store, {.read_only = true});
+}
+
+Outcome<std::shared_ptr<file_store::File>> Container::open_again(Store& store,
+                                                                 file_store::OpenOptions options) {
+  auto opened = store.open(name_, options);
   if (!opened) {
-    if (to_errc(opened.error()) == Errc::invalid_argument)
+    if (options.direct && to_errc(opened.error()) == Errc::invalid_argument)
       return failure(Errc::unsupported,
                      fmt::format("{}: this store cannot go past the page cache", label_),
                      "use cache mode writeback or writethrough");

@@ -82,6 +82,9 @@ class Container {
   Outcome<std::shared_ptr<file_store::File>> open_data(file_store::Store& store,
                                                        catalog::CacheMode mode);
 
+  /// Another open file of the container, to be synced only; see ContainerData.
+  Outcome<std::shared_ptr<file_store::File>> open_witness(file_store::Store& store);
+
   /// What the open file is, and how many names it has.
   Result<file_store::FileAttributes> attributes() { return file_.attributes(); }
   /// A copy of the ruling slot.
@@ -129,6 +132,8 @@ class Container {
   static Outcome<std::unique_ptr<Container>> open_locked(file_store::Store& store,
                                                          std::string_view store_name,
                                                          std::string_view file);
+  Outcome<std::shared_ptr<file_store::File>> open_again(file_store::Store& store,
+                                                        file_store::OpenOptions options);
   Outcome<> locate(const catalog::LunRecord& row);
   Outcome<> locate_resizing(const catalog::LunRecord& row, std::uint64_t length);
   Outcome<> check(const catalog::LunRecord& row) const;

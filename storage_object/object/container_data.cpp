@@ -46,6 +46,7 @@ struct DataOp {
   FileRequest file;
   IoRequest* request = nullptr;
   File* target = nullptr;
+  File* witness = nullptr;
   void (*then)(DataOp&) = nullptr;  // after file has succeeded
 
   // Read-modify-write, or a copy for alignment's sake.
@@ -85,8 +86,20 @@ void end(DataOp& op, Error error = {}) {
   request.finish(error);
 }
 
+void ask_witness(DataOp& op) {
+  op.file.op = FileOp::sync;
+  op.file.durable = false;
+  op.file.offset = op.file.length = 0;
+  op.file.buffers = {};
+  op.file.complete = [](FileRequest& file) noexcept {
+    end(*static_cast<DataOp*>(file.owner), file.error ? BlockErrc::failed : BlockErrc::no_space);
+  };
+  op.witness->submit(op.file);
+}
+
 void on_file(FileRequest& file) noexcept {
   auto& op = *static_cast<DataOp*>(file.owner);
+  if (file.error && file.durable && to_errc(file.error) == Errc::no_space) return ask_witness(op);
   if (file.error) return end(op, translate(op, file.error));
   op.then(op);
 }
@@ -273,8 +286,10 @@ void start_status(DataOp& op) {
 
 }  // namespace
 
-ContainerData::ContainerData(std::shared_ptr<File> file, DataOptions options)
-    : options_(options),
+ContainerData::ContainerData(std::shared_ptr<File> file, std::shared_ptr<File> witness,
+                             DataOptions options)
+    : witness_(std::move(witness)),
+      options_(options),
       features_({.read_only = options.read_only,
                  .write_cache = true,
                  .unmap = file->traits().punch && options.give_space_back,
@@ -306,6 +321,18 @@ void ContainerData::replace_file(std::shared_ptr<File> file) noexcept {
 void ContainerData::close() noexcept {
   std::lock_guard lock(file_mutex_);
   file_.reset();
+  witness_.reset();
+}
+
+void ContainerData::forget_losses() {
+  std::shared_ptr<File> both[2];
+  {
+    std::lock_guard lock(file_mutex_);
+    both[0] = file_;
+    both[1] = witness_;
+  }
+  for (const auto& file : both)
+    if (file) (void)file_store::sync(*file);
 }
 
 std::shared_ptr<File> ContainerData::file() const {
@@ -317,6 +344,7 @@ void ContainerData::submit(IoRequest& request) {
   auto& op = *Pool::acquire();
   op.request = &request;
   op.target = file_.get();
+  op.witness = witness_.get();
   op.unit = write_unit();
   op.step_count = op.step = 0;
   switch (request.op) {

@@ -27,9 +27,16 @@ struct DataOptions {
 /// the blocks it touches until it completes (StorageObject does, by its range
 /// table). `fua` of unmap and write_zeroes makes them durable too; when only
 /// that part fails the error is BlockErrc::failed.
+///
+/// A durable write that found no space may have been refused, or may have reported
+/// (for this open file never again) that a writeback of earlier writes found none.
+/// The `witness` tells, another open file of the container that hears of the same
+/// writebacks and is synced for nothing else: BlockErrc::no_space when nothing was
+/// lost, else failed.
 class ContainerData final : public block::BlockDevice {
  public:
-  ContainerData(std::shared_ptr<file_store::File> file, DataOptions options);
+  ContainerData(std::shared_ptr<file_store::File> file, std::shared_ptr<file_store::File> witness,
+                DataOptions options);
 
   block::Geometry geometry() const noexcept override;
   block::Features features() const noexcept override;
@@ -42,14 +49,16 @@ class ContainerData final : public block::BlockDevice {
   void set_capacity(std::uint64_t capacity) noexcept;
   /// Goes on with another open file of the same container. Nothing is in flight.
   void replace_file(std::shared_ptr<file_store::File> file) noexcept;
-  /// Lets go of the file. Nothing is in flight, and nothing is submitted any more.
+  /// What has been lost until now is accepted: no later sync speaks of it. Blocks.
+  void forget_losses();
+  /// Lets go of the files. Nothing is in flight, and nothing is submitted any more.
   void close() noexcept;
   /// nullptr once closed. Control threads.
   std::shared_ptr<file_store::File> file() const;
 
  private:
   mutable std::mutex file_mutex_;  // of control threads; requests rely on what is in flight
-  std::shared_ptr<file_store::File> file_;
+  std::shared_ptr<file_store::File> file_, witness_;
   const DataOptions options_;
   const block::Features features_;
   std::atomic<std::uint64_t> capacity_;

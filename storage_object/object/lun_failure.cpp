@@ -17,8 +17,7 @@ using catalog::LunState;
 namespace {
 
 /// What unknown durability looks like from above: any error of a flush, and of
-/// a durable change all but what never reached the file. A full store: see
-/// LunObject::try_without_sync.
+/// a durable change all but what never reached the file.
 bool is_loss(const IoRequest& request) {
   const auto& error = request.error;
   if (!error || error == BlockErrc::busy || error == BlockErrc::aborted) return false;
@@ -37,21 +36,7 @@ void LunObject::on_child(IoRequest& child) noexcept {
     self.in_flight_.leave(op.range);
     return self.finish(op, op.result);
   }
-  if (child.error == BlockErrc::no_space && child.op != IoOp::flush)
-    return self.try_without_sync(op);
   self.end_durable(op, is_loss(child));
-}
-
-// That there is no space may be the store's word on this change, or what its
-// sync had to report of changes that were answered long ago. The change alone
-// tells: if it can be made now, it was the sync.
-void LunObject::try_without_sync(ObjectOp& op) {
-  op.child.fua = false;
-  op.child.complete = [](IoRequest& child) noexcept {
-    auto& tried = *static_cast<ObjectOp*>(child.owner);
-    tried.object->end_durable(tried, child.error != BlockErrc::no_space);
-  };
-  stack_->submit(op.child);
 }
 
 /// The range is held until the verdict: who has the whole object to himself

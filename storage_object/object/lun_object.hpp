@@ -162,7 +162,6 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   void submit_child(ObjectOp& op);
   static void on_read_first(block::IoRequest& child) noexcept;
   static void on_child(block::IoRequest& child) noexcept;
-  void try_without_sync(ObjectOp& op);
   void end_durable(ObjectOp& op, bool loss);
   void answer_durable(ObjectOp& op, bool good);
   void answer_failed(ObjectOp& op);

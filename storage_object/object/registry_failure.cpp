@@ -176,6 +176,7 @@ Outcome<> Registry::accept_failure(const EntryPtr& entry, LunObject& object) {
   auto accepted = object.failures();
   if (auto cleared = clear_failure(entry); !cleared) return cleared.error();
   auto name = row_of_entry(entry).name;
+  object.data().forget_losses();
   // What is lost must be seen now, not when the cache happens to be emptied.
   if (auto dropped = object.data().file()->drop_cache(); !dropped)
     log::warning("LUN '{}': the cache is not emptied: {}", name, dropped.error().message());

@@ -176,10 +176,12 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
   const bool failed = starts_failed(entry, *container);
   auto file = container->open_data(**store, row.cache);
   if (!file) return file.error();
+  auto witness = container->open_witness(**store);
+  if (!witness) return witness.error();
   DataOptions data_options{.geometry = {row.capacity, row.logical_block, row.physical_block},
                            .read_only = container->read_only(),
                            .give_space_back = !row.thick};
-  auto data = std::make_unique<ContainerData>(std::move(*file), data_options);
+  auto data = std::make_unique<ContainerData>(std::move(*file), std::move(*witness), data_options);
   LunParts parts{.identity = identity_of(row),
                  .data = data.get(),
                  .cache = row.cache,

@@ -66,8 +66,17 @@ Error SimFile::check(const FileRequest& request) const {
 
 Error SimFile::execute(FileRequest& request, const SimVerdict& verdict) {
   auto error = core_->execute(*node_, request, verdict);
+  if (error && !verdict.dying && !core_->cut && (request.op == FileOp::sync || verdict.in_sync))
+    lose(error);
   auto syncs = request.op == FileOp::sync || (request.op == FileOp::write && request.durable);
   return error || !syncs ? error : hear_of_writeback();
+}
+
+/// This handle has heard of a failed writeback, the others will.
+void SimFile::lose(const Error& error) {
+  node_->writeback = {node_->writeback.failures + 1, error.value(), true};
+  // What it had not heard of before is told by the same error.
+  heard_ = node_->writeback.failures;
 }
 
 /// What fsync answers of a writeback that failed before it: each handle once.
@@ -127,7 +136,10 @@ Result<> SimFile::resize(std::uint64_t size) {
 Result<> SimFile::sync_all() {
   auto lock = core_->lock();
   auto verdict = core_->enter_blocking(lock, SimOp::sync_all, node_.get());
-  if (auto error = core_->sync(*node_, true, verdict); error) return error;
+  if (auto error = core_->sync(*node_, true, verdict); error) {
+    if (!verdict.dying && !core_->cut) lose(error);
+    return error;
+  }
   if (auto error = hear_of_writeback(); error) return error;
   return {};
 }

@@ -32,6 +32,7 @@ class SimFile final : public file_store::File {
   /// With the core's lock held.
   Error execute(file_store::FileRequest& request, const SimVerdict& verdict);
   Error hear_of_writeback();
+  void lose(const Error& error);
 
   std::shared_ptr<SimCore> core_;
   SimNodePtr node_;

@@ -106,7 +106,7 @@ TEST_F(FailedStateTest, AFailedPlainWriteOrAFullStoreIsNot) {
   EXPECT_EQ(write(*object, 0, filled(512, 1)), BlockErrc::write_error);
   disk_.inject({.op = SimOp::write, .error = ENOSPC});
   EXPECT_EQ(write(*object, 0, filled(512, 1)), BlockErrc::no_space);
-  disk_.inject({.op = SimOp::write, .times = 2, .error = ENOSPC});
+  disk_.inject({.op = SimOp::write, .error = ENOSPC});
   EXPECT_EQ(write(*object, 0, filled(512, 1), true), BlockErrc::no_space);
   EXPECT_EQ(object->state(), LunState::online);
   EXPECT_EQ(write(*object, 0, filled(512, 2), true), Error());
@@ -133,6 +133,40 @@ TEST_F(FailedStateTest, ADurableWriteWhoseSyncReportsALossIsOneWhateverItsError)
       EXPECT_EQ(flush(*object), BlockErrc::failed);
       EXPECT_EQ(machine.catalog().luns()->at(0).state, LunState::failed);
     }
+}
+
+// The full store refuses the durable write; its room is back at once.
+TEST_F(FailedStateTest, ARefusedDurableWriteIsNoLossAlthoughThereIsSpaceAgain) {
+  for (auto mode : {CacheMode::writeback, CacheMode::writethrough}) {
+    auto object = machine_->make("db" + std::to_string(static_cast<int>(mode)), kMiB, mode);
+    ASSERT_EQ(write(*object, 0, filled(512, 1)), Error());
+    disk_.inject({.op = SimOp::write, .error = ENOSPC});
+    EXPECT_EQ(write(*object, 4096, filled(512, 1), true), BlockErrc::no_space);
+    EXPECT_EQ(object->state(), LunState::online);
+    EXPECT_EQ(flush(*object), Error());
+  }
+}
+
+// What the sync said was of earlier writes, and the store is still full.
+TEST_F(FailedStateTest, ALossIsNotHiddenByAStoreThatStaysFull) {
+  auto object = machine_->make("db", kMiB);
+  ASSERT_EQ(write(*object, 0, filled(512, 1)), Error());
+  disk_.fail_writeback("db.img", ENOSPC);
+  disk_.inject({.op = SimOp::write, .skip = 1, .times = 100, .error = ENOSPC});
+  EXPECT_EQ(write(*object, 4096, filled(512, 1), true), BlockErrc::failed);
+  disk_.clear_faults();
+  expect_failed(*object);
+}
+
+TEST_F(FailedStateTest, AnAcceptedLossIsNotFoundAgainOnAFullStore) {
+  auto object = machine_->make("db", kMiB);
+  ASSERT_EQ(write(*object, 0, filled(512, 1)), Error());
+  disk_.inject({.op = SimOp::sync, .error = EIO});
+  EXPECT_EQ(flush(*object), BlockErrc::failed);
+  ASSERT_TRUE(machine_->registry().set_online("db", true));
+  disk_.inject({.op = SimOp::write, .error = ENOSPC});
+  EXPECT_EQ(write(*object, 4096, filled(512, 1), true), BlockErrc::no_space);
+  EXPECT_EQ(flush(*object), Error());
 }
 
 // Its verdict may be "lost", and whoever has the object to himself must know.
