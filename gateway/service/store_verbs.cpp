@@ -42,6 +42,7 @@ Outcome<wire::StoreReply> store_add(Parts& parts, const Call&,
                    fmt::format("store {} exists already, at {}", known->name, known->location),
                    "choose another name, or remove that store first");
   // The same once more opens a store that was not there before.
+  changed = changed || parts.registry.store(record.name) == nullptr;
   if (auto added = parts.registry.add_store(record, request.dry_run()); !added)
     return added.error();
   wire::StoreReply reply;

@@ -16,6 +16,7 @@ namespace caisson::file_store {
 struct OpenOptions {
   bool read_only = false;
   bool direct = false;  ///< past the page cache; EINVAL where the store cannot
+  bool linked = false;  ///< also a file that has several names
 };
 
 struct Space {
@@ -31,7 +32,7 @@ struct DirectoryEntry {
 /// A directory tree. Names are relative to it ("a.img", ".snapshots/a/b.img"),
 /// never absolute, never with "..". Nothing outside is ever reached: symbolic
 /// links and mount points are not followed (ELOOP, EXDEV), and only regular
-/// files with one link are opened (EINVAL, EMLINK). Blocking: control threads.
+/// files with one link are opened (EINVAL, EMLINK; OpenOptions::linked). Blocking: control threads.
 ///
 /// Errors are system errors. Changes of names are durable after sync_names().
 class Store {

@@ -121,14 +121,16 @@ class Registry final : public ObjectRegistry {
 
   // Stores (registry_stores.cpp).
   Outcome<> check_place(const catalog::StoreRecord& record);
-  enum class Asked : std::uint8_t { no, yes };  ///< an administrator said that this is the store
+  /// Whether an administrator said that the store is there: asked for one of its LUNs,
+  /// or for itself (which is said of this directory).
+  enum class Asked : std::uint8_t { no, online, yes };
   Outcome<std::unique_ptr<file_store::Store>> open_in_place(catalog::StoreRecord& record,
                                                             Asked asked, bool change);
   Outcome<bool> check_mark(file_store::Store& store, catalog::StoreRecord& record, Asked asked);
   bool holds_ours(file_store::Store& store, std::string_view name);
   bool holds_rows(std::string_view name) const;
   Outcome<> put_store(const catalog::StoreRecord& record);
-  void try_store(catalog::StoreRecord record);
+  void try_store(catalog::StoreRecord record, Asked asked = Asked::no);
   void revive(std::string_view store);
 
   // Serving (registry_serve.cpp).

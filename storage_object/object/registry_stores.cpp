@@ -84,7 +84,7 @@ Outcome<bool> Registry::check_mark(file_store::Store& store, StoreRecord& record
       "mount it, then `caisson store add {} {}`, or bring one of its "
       "LUNs online",
       record.name, record.location);
-  auto found = read_mark(store, record.name);
+  auto found = read_mark(store, record.name, record.mark);
   if (!found) return found.error();
   const auto& there = *found;
   if (record.mark) {
@@ -95,7 +95,7 @@ Outcome<bool> Registry::check_mark(file_store::Store& store, StoreRecord& record
           fmt::format("store '{}': {} is another store, with the mark {} instead of {}",
                       record.name, record.location, there->to_string(), record.mark->to_string()),
           remount);
-    if (asked == Asked::yes && holds_ours(store, record.name)) return true;
+    if (asked != Asked::no && holds_ours(store, record.name)) return true;
     return failure(
         Errc::offline,
         fmt::format("store '{}': {} does not bear its mark, as if it were not mounted", record.name,
@@ -136,7 +136,7 @@ Outcome<std::unique_ptr<file_store::Store>> Registry::open_in_place(StoreRecord&
   if (auto done = (*opened)->prepare(); !done) return done.error();
   if (!*unmarked || !change) return opened;
   auto marked = write_mark(**opened, record.name, *record.mark);
-  if (!marked && asked == Asked::yes) return marked.error();
+  if (!marked && asked != Asked::no) return marked.error();
   if (!marked) {  // a full store of an earlier version is served all the same
     log::warning("{}; the next start tries again", marked.error().message);
     record.mark.reset();
@@ -150,9 +150,9 @@ Outcome<> Registry::put_store(const StoreRecord& record) {
 }
 
 /// A store of the catalog: at the start, or when it may have been mounted since.
-void Registry::try_store(StoreRecord record) {
+void Registry::try_store(StoreRecord record, Asked asked) {
   const auto known = record.mark;
-  auto opened = open_in_place(record, Asked::no, true);
+  auto opened = open_in_place(record, asked, true);
   if (opened && record.mark != known)
     if (auto noted = put_store(record); !noted) opened = noted.error();
   if (!opened) log::error("store '{}' is offline: {}", record.name, opened.error().message);
@@ -183,7 +183,7 @@ void Registry::retry_store(std::string_view name) {
     if (found == stores_.end() || found->second.store) return;
     record = found->second.record;
   }
-  try_store(std::move(record));
+  try_store(std::move(record), Asked::online);
   if (store(name) != nullptr) revive(name);
 }
 

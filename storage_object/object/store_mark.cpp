@@ -33,12 +33,14 @@ std::optional<Uuid> parse(std::string_view text) {
 
 std::string mark_text(const Uuid& id) { return fmt::format("{}{}\n", kPrefix, id.to_string()); }
 
-Outcome<std::optional<Uuid>> read_mark(file_store::Store& store, std::string_view name) {
+Outcome<std::optional<Uuid>> read_mark(file_store::Store& store, std::string_view name,
+                                       const std::optional<Uuid>& expected) {
   auto file = store.open(kMarkName, {.read_only = true});
-  if (!file) {
-    if (file.error() == boost::system::errc::no_such_file_or_directory) return std::nullopt;
-    return no_mark(store, name, file.error().message());
-  }
+  const auto refused = file ? Error() : file.error();
+  if (refused == boost::system::errc::no_such_file_or_directory) return std::nullopt;
+  if (refused == boost::system::errc::too_many_links && expected)
+    file = store.open(kMarkName, {.read_only = true, .linked = true});
+  if (!file) return no_mark(store, name, file.error().message());
   auto attributes = (*file)->attributes();
   if (!attributes) return no_mark(store, name, attributes.error().message());
   if (attributes->size > kMaxLength)
@@ -49,6 +51,7 @@ Outcome<std::optional<Uuid>> read_mark(file_store::Store& store, std::string_vie
     return no_mark(store, name, done.error().message());
   auto id = parse({there.data(), there.size()});
   if (!id) return no_mark(store, name, "its text is another");
+  if (refused && id != expected) return no_mark(store, name, refused.message());
   return id;
 }
 

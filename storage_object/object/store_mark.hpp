@@ -22,8 +22,10 @@ std::string mark_text(const Uuid& id);
 
 /// The id in the mark of `store`; nullopt where it bears none. Only looks. What share
 /// users may have planted is not believed: Errc::corrupt for a link, for anything
-/// but a small plain file, for any other text. `name`: the store's, for messages.
-Outcome<std::optional<Uuid>> read_mark(file_store::Store& store, std::string_view name);
+/// but a small plain file, for any other text. Of the `expected` mark they may have
+/// made a second name. `name`: the store's, for messages.
+Outcome<std::optional<Uuid>> read_mark(file_store::Store& store, std::string_view name,
+                                       const std::optional<Uuid>& expected = {});
 
 /// Marks a store that bears no mark, durably. Errc::already_exists if it does.
 Outcome<> write_mark(file_store::Store& store, std::string_view name, const Uuid& id);

@@ -34,11 +34,11 @@ Error kind_of(const struct stat& status) {
   return {};
 }
 
-Error check_kind(int fd) {
+Error check_kind(int fd, bool linked) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) return last_error();
   if (auto bad = kind_of(status)) return bad;
-  if (status.st_nlink > 1) return system_error(EMLINK);
+  if (status.st_nlink > 1 && !linked) return system_error(EMLINK);
   return {};
 }
 
@@ -83,16 +83,16 @@ Result<UniqueFd> open_directory(int root, std::string_view directory) {
   return open_beneath(root, std::string(directory), O_RDONLY | O_DIRECTORY);
 }
 
-Result<UniqueFd> open_regular(int root, std::string_view name, int flags) {
+Result<UniqueFd> open_regular(int root, std::string_view name, int flags, bool linked) {
   if (auto bad = check_name(name); bad) return bad;
   std::string path(name);
   auto looked = open_beneath(root, path, O_PATH | O_NOFOLLOW);
   if (!looked) return looked.error();
-  if (auto bad = check_kind(looked->get()); bad) return bad;
+  if (auto bad = check_kind(looked->get(), linked); bad) return bad;
   // O_NONBLOCK: should the name have been exchanged for a fifo meanwhile.
   auto file = open_beneath(root, path, flags | O_NOFOLLOW | O_NONBLOCK);
   if (!file) return file.error();
-  if (auto bad = check_kind(file->get()); bad) return bad;
+  if (auto bad = check_kind(file->get(), linked); bad) return bad;
   auto status = ::fcntl(file->get(), F_GETFL);
   if (status < 0 || ::fcntl(file->get(), F_SETFL, status & ~O_NONBLOCK) != 0) return last_error();
   return file;

@@ -27,9 +27,9 @@ SplitName split_name(std::string_view name);
 /// crossed. `directory` "" is the root itself.
 Result<UniqueFd> open_directory(int root, std::string_view directory);
 
-/// Opens a regular file with one link; EINVAL, EMLINK for anything else. A
-/// device or a fifo is refused before it could notice.
-Result<UniqueFd> open_regular(int root, std::string_view name, int flags);
+/// Opens a regular file with one link, or `linked` with any number of them; EINVAL,
+/// EMLINK for anything else. A device or a fifo is refused before it could notice.
+Result<UniqueFd> open_regular(int root, std::string_view name, int flags, bool linked = false);
 
 /// What an open file is; fstat(2).
 Result<file_store::FileAttributes> attributes_of(int descriptor);

@@ -96,7 +96,7 @@ std::unique_ptr<File> PosixStore::wrap(UniqueFd descriptor, OpenOptions options,
 
 Result<std::unique_ptr<File>> PosixStore::open(std::string_view name, OpenOptions options) {
   if (options.direct && !traits_.direct) return system_error(EINVAL);
-  auto descriptor = open_regular(root_.get(), name, open_flags(options));
+  auto descriptor = open_regular(root_.get(), name, open_flags(options), options.linked);
   if (!descriptor) return descriptor.error();
   return wrap(std::move(*descriptor), options);
 }

@@ -96,13 +96,13 @@ Result<SimNodePtr> SimNames::find(std::string_view name) const {
   return found->second;
 }
 
-Result<SimNodePtr> SimNames::find_file(std::string_view name) const {
+Result<SimNodePtr> SimNames::find_file(std::string_view name, bool linked) const {
   if (name.empty()) return system_error(EINVAL);
   auto node = find(name);
   if (!node) return node;
   if ((*node)->kind == SimKind::symbolic_link) return system_error(ELOOP);
   if ((*node)->kind != SimKind::file) return system_error(EINVAL);
-  if ((*node)->links != 1) return system_error(EMLINK);
+  if ((*node)->links != 1 && !linked) return system_error(EMLINK);
   return node;
 }
 

@@ -22,8 +22,8 @@ class SimNames {
 
   /// The node of a name, "" being the root. Links on the way are ELOOP.
   Result<SimNodePtr> find(std::string_view name) const;
-  /// find(), and the rules for opening: a regular file with one link.
-  Result<SimNodePtr> find_file(std::string_view name) const;
+  /// find(), and the rules for opening: a regular file with one link, or `linked`.
+  Result<SimNodePtr> find_file(std::string_view name, bool linked = false) const;
 
   Result<> add(std::string_view name, const SimNodePtr& node);
   Result<> rename(std::string_view from, std::string_view to);

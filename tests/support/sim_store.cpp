@@ -165,7 +165,7 @@ std::vector<std::byte> SimStore::content(std::string_view name) const {
 Result<std::unique_ptr<File>> SimStore::open(std::string_view name, OpenOptions options) {
   auto lock = core_->lock();
   if (auto verdict = core_->enter_blocking(lock, SimOp::open); verdict.error) return verdict.error;
-  auto node = core_->names.find_file(name);
+  auto node = core_->names.find_file(name, options.linked);
   if (!node) return node.error();
   if (options.direct && !core_->options.traits.direct) return sim_error(EINVAL);
   return std::make_unique<SimFile>(core_, *node, options);

@@ -129,7 +129,7 @@ TEST_F(StoreMarkTest, WhatIsPlantedAsAMarkIsNone) {
       [&](SimStore& at) { put_file(at, kMark, bytes(good.substr(0, 30))); },
       [&](SimStore& at) { put_file(at, kMark, {}); },
       [&](SimStore& at) {
-        put_file(at, "elsewhere", bytes(good));
+        put_file(at, "elsewhere", bytes(object::mark_text(Uuid::random())));
         at.plant_hard_link("elsewhere", kMark);
       },
   };
@@ -155,6 +155,26 @@ TEST_F(StoreMarkTest, ALostMarkIsRenewedWhereAContainerProvesTheStoreAndAnAdmini
   ASSERT_TRUE(registry().add_store(main_));
   EXPECT_TRUE(lun("db").object);
   EXPECT_EQ(text_of(store_), object::mark_text(*registry().stores().at(0).mark));
+}
+
+TEST_F(StoreMarkTest, ALostMarkIsRenewedWhenALunIsBroughtOnline) {
+  machine_->make("db", kMiB);
+  machine_->make("beside", kMiB);
+  machine_.reset();
+  ASSERT_TRUE(store_.remove(kMark));
+  start();
+  EXPECT_FALSE(lun("db").object);
+  auto online = registry().set_online("db", false);
+  ASSERT_TRUE(online) << online.error().message;
+  EXPECT_TRUE(lun("beside").object);
+  EXPECT_EQ(text_of(store_), object::mark_text(*registry().stores().at(0).mark));
+}
+
+TEST_F(StoreMarkTest, ASecondNameOfTheMarkTakesNothingAway) {
+  machine_->make("db", kMiB);
+  store_.plant_hard_link(kMark, "mine");
+  start();
+  EXPECT_TRUE(lun("db").object) << lun("db").reason;
 }
 
 TEST_F(StoreMarkTest, AMarkWrittenByHandCounts) {
