@@ -90,7 +90,12 @@ void LunObject::answer_failed(ObjectOp& op) {
   if (first) record();
 }
 
-void LunObject::fail() { begin_failure(gate_.spoil()); }
+std::uint64_t LunObject::fail() {
+  auto failure = gate_.spoil();
+  begin_failure(failure);
+  std::lock_guard lock(failure_mutex_);
+  return failure == accepted_ + 1 ? failure : 0;
+}
 
 void LunObject::begin_failure(std::uint64_t failure) {
   {

@@ -142,8 +142,9 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   /// taken what the trailer wrote with it; what is written anew can be synced
   /// again. One caller at a time.
   Result<> sync_beside(file_store::File& file);
-  /// A sync of the container outside this object's own requests failed.
-  void fail();
+  /// A sync of the container outside this object's own requests failed. The number of
+  /// this failure if it is the only one that has not been accepted, else 0.
+  std::uint64_t fail();
   ContainerData& data() noexcept { return *data_; }
 
  private:

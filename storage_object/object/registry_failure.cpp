@@ -131,7 +131,8 @@ void Registry::record_until_stopped() {
 
 /// What a clean row needs to be true again, the catalog last: until that says
 /// "online" the LUN stays failed, here and after a restart.
-Outcome<> Registry::clear_failure(const EntryPtr& entry) {
+Outcome<> Registry::clear_failure(const EntryPtr& entry, std::string_view event,
+                                  std::string_view text) {
   auto row = row_of_entry(entry);
   std::shared_ptr<Container> container;
   {
@@ -158,7 +159,7 @@ Outcome<> Registry::clear_failure(const EntryPtr& entry) {
         changed.state = LunState::online;
         changed.reason.clear();
       },
-      "lun.loss_accepted", "an administrator accepted that writes may be lost");
+      event, text);
   if (saved) return saved;
   // The row may say "online" all the same: it is written again, and marked until then.
   (void)marks_->set(row.uuid);
@@ -174,15 +175,32 @@ Outcome<> Registry::clear_failure(const EntryPtr& entry) {
 Outcome<> Registry::accept_failure(const EntryPtr& entry, LunObject& object) {
   std::lock_guard one_at_a_time(entry->recording);
   auto accepted = object.failures();
-  if (auto cleared = clear_failure(entry); !cleared) return cleared.error();
+  if (auto cleared = clear_failure(entry, "lun.loss_accepted",
+                                   "an administrator accepted that writes may be lost");
+      !cleared)
+    return cleared.error();
   auto name = row_of_entry(entry).name;
   object.data().forget_losses();
   // What is lost must be seen now, not when the cache happens to be emptied.
   if (auto dropped = object.data().file()->drop_cache(); !dropped)
     log::warning("LUN '{}': the cache is not emptied: {}", name, dropped.error().message());
-  if (!object.accept_loss(accepted))
-    return failure(Errc::offline, fmt::format("LUN '{}' failed again meanwhile", name),
-                   fmt::format("`caisson lun online {} --accept-loss` once more", name));
+  return end_failure(entry, object, accepted);
+}
+
+Outcome<> Registry::lift_failure(const EntryPtr& entry, LunObject& object, std::uint64_t failure) {
+  std::lock_guard one_at_a_time(entry->recording);
+  if (object.failures() == failure)
+    if (auto cleared = clear_failure(entry, "lun.resumed", "nothing was lost: writes go on");
+        !cleared)
+      return cleared.error();
+  return end_failure(entry, object, failure);
+}
+
+Outcome<> Registry::end_failure(const EntryPtr& entry, LunObject& object, std::uint64_t failure) {
+  auto name = row_of_entry(entry).name;
+  if (!object.accept_loss(failure))
+    return caisson::failure(Errc::offline, fmt::format("LUN '{}' failed again meanwhile", name),
+                            fmt::format("`caisson lun online {} --accept-loss` once more", name));
   std::lock_guard lock(mutex_);
   entry->failing = entry->unrecorded = false;
   return {};

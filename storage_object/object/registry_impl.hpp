@@ -55,6 +55,7 @@ struct Entry {
   bool in_doubt = false;                 ///< offline: its row may be another at the next start
   Bearing bearing = Bearing::ours;       ///< as last seen; never `unknown`
   std::string failure;                   ///< why it fails; empty: a flush failed
+  std::uint64_t stopped = 0;             ///< that failure, where it is the only one
 };
 using EntryPtr = std::shared_ptr<Entry>;
 
@@ -169,8 +170,11 @@ class Registry final : public ObjectRegistry {
   bool write_failure(const EntryPtr& entry);
   Outcome<> save_failure(const EntryPtr& entry, const std::string& why);
   bool fail_trailer(const EntryPtr& entry, const std::string& why);
-  Outcome<> clear_failure(const EntryPtr& entry);
+  Outcome<> clear_failure(const EntryPtr& entry, std::string_view event, std::string_view text);
   Outcome<> accept_failure(const EntryPtr& entry, LunObject& object);
+  /// Ends a failed state by which nothing was lost.
+  Outcome<> lift_failure(const EntryPtr& entry, LunObject& object, std::uint64_t failure);
+  Outcome<> end_failure(const EntryPtr& entry, LunObject& object, std::uint64_t failure);
   bool starts_failed(const EntryPtr& entry, Container& container);
   bool is_failing(const EntryPtr& entry) const;
   std::vector<EntryPtr> missing_failures() const;
@@ -197,7 +201,9 @@ class Registry final : public ObjectRegistry {
   Outcome<> check_not_last(const EntryPtr& entry);
   Outcome<> check_moved(const EntryPtr& entry, file_store::Store& store, const std::string& file);
   Outcome<> take_up_replacement(const EntryPtr& entry);
+  void tell_moved(const EntryPtr& entry, const Failure& why);
   void stop_writes(const EntryPtr& entry, const Failure& why);
+  void resume_writes(const EntryPtr& entry);
   void note_event(std::string_view kind, const std::string& lun, std::string_view text);
   bool stopping() const;
   std::vector<std::string> close_all();

@@ -224,6 +224,7 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
     entry->reason.clear();
     entry->bearing = Bearing::ours;
     entry->failure.clear();
+    entry->stopped = 0;
   }
   observer_->on_served(object);
   return {};

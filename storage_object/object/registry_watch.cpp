@@ -58,11 +58,13 @@ constexpr AstrayText kAstray[] = {
      "caissond still holds open",
      "`caisson lun online {1} --accept-loss` takes up what is there now; to keep the old data put "
      "a copy of the open file (/proc/PID/fd) there first"},
-    {Bearing::moved, "its container {0} was renamed or moved on the share",
-     "give the file its name back, then `caisson lun online {1} --accept-loss`"},
+    {Bearing::moved,
+     "its container {0} was renamed or moved on the share; hosts go on, the next start will not "
+     "find it",
+     "give the file its name back"},
     {Bearing::displaced,
      "its container {0} was renamed or moved on the share, and something else has its name",
-     "give the file its name back, then `caisson lun online {1} --accept-loss`"},
+     "give the file its name back; writes go on then"},
 };
 
 Failure astray(const LunRecord& row, Bearing bearing) {
@@ -73,6 +75,7 @@ Failure astray(const LunRecord& row, Bearing bearing) {
                  fmt::format(fmt::runtime(text->remedy), file, row.name));
 }
 
+constexpr std::string_view kBackText = "its container has its name again";
 constexpr std::string_view kLinkedReason =
     "its container has a second name on the share; it cannot be opened again until that is removed";
 
@@ -137,30 +140,60 @@ Outcome<> Registry::check_bearing(const EntryPtr& entry) {
   {
     std::lock_guard lock(mutex_);
     before = std::exchange(entry->bearing, found);
-    if (before == Bearing::linked) entry->reason.clear();
+    if (before == Bearing::linked || before == Bearing::moved) entry->reason.clear();
     if (found == Bearing::linked) entry->reason = kLinkedReason;
+    if (found == Bearing::moved) entry->reason = astray(row, found).message;
   }
   if (is_astray(found)) {
     auto why = astray(row, found);
-    if (found != before) stop_writes(entry, why);
+    if (found != before) found == Bearing::moved ? tell_moved(entry, why) : stop_writes(entry, why);
     return why;
   }
   if (found == Bearing::linked && before != Bearing::linked) {
     log::warning("LUN '{}': {}", row.name, kLinkedReason);
     note_event("lun.container_linked", row.name, kLinkedReason);
   } else if (is_astray(before)) {
-    {
-      std::lock_guard lock(mutex_);
-      entry->failure.clear();
-    }
-    log::info("LUN '{}': its container has its name again", row.name);
-    note_event("lun.container_back", row.name, "its container has its name again");
+    log::info("LUN '{}': {}", row.name, kBackText);
+    note_event("lun.container_back", row.name, kBackText);
+    resume_writes(entry);
   }
   return {};
 }
 
-/// Nothing that is written now would outlive the gateway: the LUN fails, as after
-/// a failed flush, and hosts read on.
+/// Nothing is lost by that, and it is easily undone.
+void Registry::tell_moved(const EntryPtr& entry, const Failure& why) {
+  auto name = row_of_entry(entry).name;
+  log::error("LUN '{}': {}; {}", name, why.message, why.remedy);
+  note_event("lun.container_moved", name, why.message);
+}
+
+/// The container is back. If its name was all that failed nothing is lost: it was
+/// open all the time, and what could not be written was refused.
+void Registry::resume_writes(const EntryPtr& entry) {
+  std::shared_ptr<LunObject> object;
+  std::uint64_t failure;
+  {
+    std::lock_guard lock(mutex_);
+    object = entry->object;
+    entry->failure.clear();
+    failure = std::exchange(entry->stopped, 0);
+  }
+  if (!object || failure == 0 || object->state() != catalog::LunState::failed) return;
+  if (control_) control_->drain();  // the failure that is being recorded
+  auto lifted = Outcome<>();
+  if (file_store::sync(*object->data().file())) {
+    lifted = lift_failure(entry, *object, failure);
+  } else {
+    object->fail();
+    auto why = failure_of(entry);
+    lifted = save(
+        entry, [&](LunRecord& changed) { changed.reason = why; }, "lun.failed", why);
+  }
+  if (!lifted) log::error("LUN '{}': {}", row_of_entry(entry).name, lifted.error().message);
+}
+
+/// What is written now would not outlive the gateway, or not be found by the next
+/// start: the LUN fails, as after a failed flush, and hosts read on.
 void Registry::stop_writes(const EntryPtr& entry, const Failure& why) {
   std::shared_ptr<LunObject> object;
   {
@@ -171,7 +204,12 @@ void Registry::stop_writes(const EntryPtr& entry, const Failure& why) {
   auto name = row_of_entry(entry).name;
   log::error("LUN '{}': {}; {}", name, why.message, why.remedy);
   if (!object) return;
-  if (object->state() != catalog::LunState::failed) return object->fail();  // which is recorded
+  if (object->state() != catalog::LunState::failed) {
+    auto failure = object->fail();  // which is recorded
+    std::lock_guard lock(mutex_);
+    entry->stopped = failure;
+    return;
+  }
   auto saved = save(
       entry, [&](LunRecord& changed) { changed.reason = why.message; }, "lun.container_lost",
       why.message);
