@@ -2,12 +2,15 @@
 // MODE SELECT (SPC-4 6.12, 6.13). The whole list is checked against what may be
 // changed before anything is.
 #include <algorithm>
+#include <string>
+#include <utility>
 
 #include "gateway/scsi/handlers.hpp"
 #include "gateway/scsi/mode_pages.hpp"
 #include "gateway/scsi/senses.hpp"
 #include "gateway/scsi/wire.hpp"
 #include "storage_object/base/errc.hpp"
+#include "storage_object/base/log.hpp"
 
 namespace caisson::scsi {
 namespace {
@@ -138,7 +141,12 @@ void change_modes(Command& command, object::ModeChange change) {
   auto& task = command.task();
   change.save = saves(task);
   auto kept = command.mapping().unit;
-  kept->object().change_modes(command.identity().id, change, [kept, &task](Error error) {
+  auto before = kept->object().modes().saved();
+  auto by = "host " + command.identity().host_name + " (" + command.identity().initiator_port + ")";
+  auto changed = [kept, before, by, &task](Error error) {
+    if (!error && kept->object().modes().saved() != before)
+      log::info("LUN {}: MODE SELECT of {} changed the saved values",
+                kept->object().identity()->name, by);
     if (error) {
       const auto* row = std::ranges::find(kErrors, to_errc(error), &ErrorRow::code);
       if (row == std::end(kErrors)) row = &kOther;
@@ -146,7 +154,8 @@ void change_modes(Command& command, object::ModeChange change) {
       task.sense = row->sense;
     }
     task.end();
-  });
+  };
+  kept->object().change_modes(command.identity().id, change, std::move(changed));
 }
 
 }  // namespace

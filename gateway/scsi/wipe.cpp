@@ -3,12 +3,14 @@
 // their parameters say.
 #include <algorithm>
 #include <cstring>
+#include <string>
 
 #include "gateway/scsi/extent.hpp"
 #include "gateway/scsi/handlers.hpp"
 #include "gateway/scsi/senses.hpp"
 #include "gateway/scsi/wire.hpp"
 #include "storage_object/base/errc.hpp"
+#include "storage_object/base/log.hpp"
 #include "storage_object/block/block_errc.hpp"
 
 namespace caisson::scsi {
@@ -55,19 +57,32 @@ void set_failure(Task& task, Kind kind) {
   task.sense = kind == Kind::format ? kFormatFailed : kSanitizeFailed;
 }
 
+/// Whose it is, for the log: it concerns every host of the unit.
+std::string trace_of(const Command& command) {
+  const auto& by = command.identity();
+  return "LUN " + command.object().identity()->name + ": " + command.spec().name + " of host " +
+         by.host_name + " (" + by.initiator_port + ")";
+}
+
 /// Answers when it has begun (IMMED) or ended. The unit stays for both.
 void start(Command& command, UpkeepRequest request, bool immediate) {
   auto& task = command.task();
   auto unit = command.mapping().unit;
   auto kind = request.kind;
   auto nexus = command.identity().id;
+  auto what = trace_of(command);
   unit->object().start_upkeep(
       {nexus, &task}, std::move(request),
-      [unit, &task, immediate](Error error) {
+      [unit, &task, immediate, what](Error error) {
+        if (!error) log::info("{} has begun", what);
         if (error) set_refusal(task, error);
         if (error || immediate) task.end();
       },
-      [unit, &task, immediate, kind, nexus](Error error) {
+      [unit, &task, immediate, kind, nexus, what](Error error) {
+        if (error)
+          log::warning("{} failed: {}", what, error.message());
+        else
+          log::info("{} has ended", what);
         if (!error) unit->raise_except(UnitAttention::medium_may_have_changed, nexus);
         if (immediate) return;
         if (error) set_failure(task, kind);
