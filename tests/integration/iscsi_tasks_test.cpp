@@ -310,28 +310,47 @@ TEST_F(IscsiTasks, AnAcaCommandIsRefused) {
   EXPECT_EQ(client_.finish(client_.send_command(naca, kFinalBit, 0)).sense[12], std::byte{0x24});
 }
 
-/// Sessions on threads of their own.
-TEST(IscsiTaskSet, OrderedCommandsCountTheOldOnesOfEverySession) {
-  IscsiTarget target({}, 3);
-  std::array<std::unique_ptr<IscsiClient>, 3> clients;
-  for (unsigned i = 0; i < 3; ++i) {
-    clients[i] = std::make_unique<IscsiClient>(target.port());
-    clients[i]->isid[5] = static_cast<std::byte>(i);
-    ASSERT_EQ(clients[i]->login(kTarget, {{"ImmediateData", "No"}}).status, 0);
-    clients[i]->clear_attentions();
+/// Sessions of one target, each logged in.
+std::vector<std::unique_ptr<IscsiClient>> log_in(const IscsiTarget& target, unsigned count) {
+  std::vector<std::unique_ptr<IscsiClient>> clients;
+  for (unsigned i = 0; i < count; ++i) {
+    auto& client = clients.emplace_back(std::make_unique<IscsiClient>(target.port()));
+    client->isid[5] = static_cast<std::byte>(i);
+    EXPECT_EQ(client->login(kTarget, {{"ImmediateData", "No"}}).status, 0);
+    client->clear_attentions();
   }
-  auto& [a, b, c] = clients;
-  auto write = a->send_command(write_16(0, 1), kFinalBit | kWriteBit, 512);
-  auto r2t = a->receive();
-  auto ordered = b->send_command(read_16(0, 1), kFinalBit | kReadBit | std::byte{2}, 512);
+  return clients;
+}
+
+TEST(IscsiTaskSet, OrderedCommandsCountTheOldOnesOfEverySession) {
+  IscsiTarget target({}, 1);
+  auto clients = log_in(target, 3);
+  auto &a = clients[0], &b = clients[1], &c = clients[2];
+  target.on_thread([&] { target.object->hold(); });
+  auto old = a->send_command(read_16(0, 1), kFinalBit | kReadBit | std::byte{1}, 512);
+  ASSERT_TRUE(IscsiTarget::eventually([&] { return target.server->bytes_held() != 0; }));
+  auto ordered = b->send_command(test_unit_ready(), kFinalBit | std::byte{2}, 0);
   EXPECT_FALSE(b->readable(50ms));
   auto later = c->send_command(test_unit_ready(), kFinalBit | std::byte{1}, 0);
   EXPECT_FALSE(c->readable(50ms));
-  auto data = pattern(512);
-  a->answer_r2t(r2t, data);
-  EXPECT_EQ(a->finish(write).status, 0);
-  EXPECT_EQ(b->finish(ordered).data, data);
+  target.on_thread([&] { target.object->release(); });
+  EXPECT_EQ(a->finish(old).status, 0);
+  EXPECT_EQ(b->finish(ordered).status, 0);
   EXPECT_EQ(c->finish(later).status, 0);
+}
+
+/// Sessions on threads of their own.
+TEST(IscsiTaskSet, DataThatDoesNotComeHoldsUpNoOtherSession) {
+  IscsiTarget target({}, 2);
+  auto clients = log_in(target, 2);
+  auto &a = clients[0], &b = clients[1];
+  auto write = a->send_command(write_16(0, 1), kFinalBit | kWriteBit | std::byte{2}, 512);
+  auto r2t = a->receive();
+  auto ordered = b->send_command(read_16(0, 1), kFinalBit | kReadBit | std::byte{2}, 512);
+  EXPECT_EQ(b->finish(ordered).status, 0);
+  a->answer_r2t(r2t, pattern(512));
+  EXPECT_EQ(a->finish(write).status, 0);
+  EXPECT_EQ(b->read(0, 1).data, pattern(512));
 }
 
 TEST(IscsiTaskSet, OrderedAndHeadOfQueueFromManySessionsAllEnd) {
