@@ -189,10 +189,13 @@ Outcome<> Registry::accept_failure(const EntryPtr& entry, LunObject& object) {
 
 Outcome<> Registry::lift_failure(const EntryPtr& entry, LunObject& object, std::uint64_t failure) {
   std::lock_guard one_at_a_time(entry->recording);
-  if (object.failures() == failure)
-    if (auto cleared = clear_failure(entry, "lun.resumed", "nothing was lost: writes go on");
-        !cleared)
-      return cleared.error();
+  if (object.failures() != failure)
+    return caisson::failure(
+        Errc::offline, "it stays failed: a flush failed meanwhile",
+        fmt::format("`caisson lun online {} --accept-loss`", row_of_entry(entry).name));
+  if (auto cleared = clear_failure(entry, "lun.resumed", "nothing was lost: writes go on");
+      !cleared)
+    return cleared.error();
   return end_failure(entry, object, failure);
 }
 

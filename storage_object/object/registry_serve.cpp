@@ -21,7 +21,7 @@ namespace {
 
 constexpr auto kLockRetry = std::chrono::milliseconds(50);
 
-/// A descriptor a container, two past the page cache: more than the usual limit,
+/// Two descriptors a container, three past the page cache: more than the usual limit,
 /// even the hard one, which may be raised by root alone.
 void raise_descriptor_limit() {
   constexpr rlim_t kWanted = 1 << 20;  // the kernel's own default for fs.nr_open

@@ -188,7 +188,8 @@ TEST_F(BearingTest, ALossMeanwhileIsNotLifted) {
   (void)registry().resize("db", 2 * kMiB, false);
   EXPECT_EQ(object->state(), LunState::failed);
   EXPECT_EQ(write(*object, 512, filled(512, 6)), BlockErrc::failed);
-  EXPECT_TRUE(registry().set_online("db", true));
+  auto online = registry().set_online("db", true);
+  ASSERT_TRUE(online) << online.error().message;
   EXPECT_EQ(flush(*object), Error());
 }
 

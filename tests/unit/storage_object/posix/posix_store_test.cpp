@@ -70,6 +70,16 @@ TEST_P(PosixStoreTest, AccessToOurFilesIsNotNoted) {
   EXPECT_EQ(flags & (O_NOATIME | O_ACCMODE), O_NOATIME | O_RDONLY);
 }
 
+TEST_P(PosixStoreTest, ALinkedFileIsOpenedForWhoAllowsIt) {
+  touch("two");
+  fs::create_hard_link(root() / "two", root() / "names");
+  fs::create_symlink("two", root() / "symbolic");
+  EXPECT_EQ(store_->open("two", {.read_only = true}).error(), system_code(EMLINK));
+  EXPECT_TRUE(store_->open("two", {.read_only = true, .linked = true}));
+  EXPECT_EQ(store_->open("symbolic", {.read_only = true, .linked = true}).error(),
+            system_code(ELOOP));
+}
+
 TEST_P(PosixStoreTest, PublishGivesTheNameAndNeverReplaces) {
   auto file = store_->create_unnamed({}).value();
   ASSERT_TRUE(file_store::write_at(*file, 0, std::as_bytes(std::span("abc"))));
