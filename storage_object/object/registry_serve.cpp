@@ -33,6 +33,18 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+Outcome<std::unique_ptr<ContainerData>> data_of(Container& container, file_store::Store& store,
+                                                const LunRecord& row) {
+  auto file = container.open_data(store, row.cache);
+  if (!file) return file.error();
+  auto witness = container.open_witness(store);
+  if (!witness) return witness.error();
+  DataOptions options{.geometry = {row.capacity, row.logical_block, row.physical_block},
+                      .read_only = container.read_only(),
+                      .give_space_back = !row.thick};
+  return std::make_unique<ContainerData>(std::move(*file), std::move(*witness), options);
+}
+
 Identity identity_of(const LunRecord& row) {
   return {.uuid = row.uuid,
           .name = row.name,
@@ -174,14 +186,9 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
   auto store = open_store(row.store);
   if (!store) return store.error();
   const bool failed = starts_failed(entry, *container);
-  auto file = container->open_data(**store, row.cache);
-  if (!file) return file.error();
-  auto witness = container->open_witness(**store);
-  if (!witness) return witness.error();
-  DataOptions data_options{.geometry = {row.capacity, row.logical_block, row.physical_block},
-                           .read_only = container->read_only(),
-                           .give_space_back = !row.thick};
-  auto data = std::make_unique<ContainerData>(std::move(*file), std::move(*witness), data_options);
+  auto opened_data = data_of(*container, **store, row);
+  if (!opened_data) return opened_data.error();
+  auto data = std::move(*opened_data);
   LunParts parts{.identity = identity_of(row),
                  .data = data.get(),
                  .cache = row.cache,
