@@ -62,8 +62,8 @@ void Session::task_management(const Bhs& bhs) {
   // Who may only read ends nothing of the others'.
   bool of_all = spec->scope == Scope::unit_set || spec->scope == Scope::target;
   auto denies = [&](const scsi::LunMapping& unit) {
-    return unit.read_only && (spec->scope == Scope::target ||
-                              same_lun(scsi::lun_address(unit.number), request.lun));
+    return unit.read_only &&
+           (spec->scope == Scope::target || same_lun(scsi::lun_address(unit.number), request.lun));
   };
   if (of_all && std::ranges::any_of(units_, denies))
     return answer_function(request, TaskFunctionResponse::not_authorized);

@@ -126,7 +126,8 @@ TEST_F(ReportsTest, TimestampIsTheGatewaysClock) {
 
 TEST_F(ReportsTest, LogPagesAreListedWithAndWithoutSubpages) {
   EXPECT_EQ(run("4D 00 40 00 00 0000 0100 00").data(), hex("00 00 0004 00 0C 19 2F"));
-  EXPECT_EQ(run("4D 00 40 FF 00 0000 0100 00").data(), hex("40 FF 000A 00 00 00 FF 0C 00 19 00 2F 00"));
+  EXPECT_EQ(run("4D 00 40 FF 00 0000 0100 00").data(),
+            hex("40 FF 000A 00 00 00 FF 0C 00 19 00 2F 00"));
 }
 
 TEST_F(ReportsTest, EveryLogPageSaysHowLongItIs) {
