@@ -199,7 +199,9 @@ class Wire {
   }
   int wait(int events) {
     pollfd poll{socket_, static_cast<short>(events), 0};
-    auto n = ::poll(&poll, 1, std::chrono::milliseconds(kLimit).count());
+    int n = -1;
+    do n = ::poll(&poll, 1, std::chrono::milliseconds(kLimit).count());
+    while (n < 0 && errno == EINTR);  // the fuzzer's own alarm
     require(n == 1, "the target goes on");
     return poll.revents;
   }
