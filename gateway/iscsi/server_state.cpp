@@ -36,6 +36,7 @@ void LoginThrottle::forget_old(Clock::time_point now) {
 
 std::vector<std::uint16_t> ServerState::tags(const std::vector<Portal>& portals) {
   std::vector<std::uint16_t> tags;
+  tags.reserve(portals.size());
   for (const auto& portal : portals) tags.push_back(portal.group);
   return tags;
 }

@@ -27,6 +27,7 @@ std::string initiator_port(const LoginResult& login) {
 
 std::vector<std::uint64_t> numbers_of(const std::vector<scsi::LunMapping>& units) {
   std::vector<std::uint64_t> numbers;
+  numbers.reserve(units.size());
   for (const auto& unit : units) numbers.push_back(unit.number);
   return numbers;
 }
