@@ -73,7 +73,8 @@ TEST(Engine, GoesOnWhereNoThreadCanBeStarted) {
       return std::thread(std::move(work));
     });
   } catch (const std::system_error& error) {
-    GTEST_SKIP() << error.what();
+    ASSERT_LE(started, 1) << "the refused thread ended the engine";
+    GTEST_SKIP() << "no io_uring: " << error.what();
   }
   caisson::tests::TempDir dir;
   auto store = PosixStore::at(dir.path()).value();
