@@ -21,7 +21,6 @@
 namespace caisson::daemon {
 namespace {
 
-constexpr unsigned kServiceThreads = 4;
 constexpr std::chrono::minutes kDailyCopyCheck{30};
 /// For verbs under way when the gateway stops; one may be at a file that hangs.
 constexpr std::chrono::seconds kServiceLimit{20};
@@ -158,7 +157,7 @@ Outcome<> Application::start_control() {
   facts_.portals.emplace_back("control", config_.control_socket);
   service::Parts parts{*catalog_, *registry_, *access_,
                        sessions_, facts_,     config_.state_directory + "/catalog.db.to-restore"};
-  service_ = std::make_unique<service::Service>(std::move(parts), kServiceThreads);
+  service_ = std::make_unique<service::Service>(std::move(parts));
   nbs::control::ControlServerOptions options;
   options.path = config_.control_socket;
   options.node = config_.node_name;

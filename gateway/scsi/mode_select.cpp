@@ -7,6 +7,7 @@
 
 #include "gateway/scsi/handlers.hpp"
 #include "gateway/scsi/mode_pages.hpp"
+#include "gateway/scsi/sense_table.hpp"
 #include "gateway/scsi/senses.hpp"
 #include "gateway/scsi/wire.hpp"
 #include "storage_object/base/errc.hpp"
@@ -121,19 +122,6 @@ bool each_page(const Command& command, Bytes list, std::size_t at, Visit visit) 
   return true;
 }
 
-struct ErrorRow {
-  Errc code;
-  Status status;
-  Sense sense;
-};
-
-constexpr ErrorRow kErrors[] = {
-    {Errc::in_use, Status::busy, {}},
-    {Errc::offline, Status::check_condition, kManualIntervention},
-    {Errc::unsupported, Status::check_condition, kSavingNotSupported},
-};
-constexpr ErrorRow kOther{Errc::internal, Status::check_condition, kInternalTargetFailure};
-
 bool saves(const Task& task) { return (std::to_integer<u8>(task.cdb[1]) & wire::kSavePages) != 0; }
 
 /// The unit stays until the object has answered, even if the nexus does not.
@@ -147,15 +135,17 @@ void change_modes(Command& command, object::ModeChange change) {
     if (!error && kept->object().modes().saved() != before)
       log::info("LUN {}: MODE SELECT of {} changed the saved values",
                 kept->object().identity()->name, by);
-    if (error) {
-      const auto* row = std::ranges::find(kErrors, to_errc(error), &ErrorRow::code);
-      if (row == std::end(kErrors)) row = &kOther;
-      task.status = row->status;
-      task.sense = row->sense;
+    if (error == make_error_code(Errc::unsupported)) {
+      task.status = Status::check_condition;
+      task.sense = kSavingNotSupported;
+    } else if (error) {
+      const auto& row = sense_row(error);
+      task.status = row.status;
+      task.sense = row.sense;
     }
     task.end();
   };
-  kept->object().change_modes(command.identity().id, change, std::move(changed));
+  kept->object().change_modes({command.identity().id, &task}, change, std::move(changed));
 }
 
 }  // namespace

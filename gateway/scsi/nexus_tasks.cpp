@@ -172,9 +172,7 @@ void Nexus::recall(Task& task, block::BlockErrc why) noexcept {
   }
   if (task.work != nullptr) return scsi::recall(*task.work, why);
   if (task.slot == nullptr) return;
-  auto& object = task.slot->mapping.unit->object();
-  object.recall_change(identity_.id);
-  object.recall_upkeep(&task, why);
+  task.slot->mapping.unit->object().recall_change(&task, why);
 }
 
 void Nexus::abandon(Task& task) noexcept {

@@ -98,7 +98,7 @@ void change(Command& command, ReservationRequest request) {
   auto preempted = std::make_shared<std::vector<std::uint64_t>>();
   if (request.action == ReservationAction::preempt_and_abort)
     request.preempted = [preempted](std::uint64_t nexus) { preempted->push_back(nexus); };
-  kept->object().change_reservations(command.identity().id, std::move(request),
+  kept->object().change_reservations({command.identity().id, &task}, std::move(request),
                                      [kept, preempted, &task](ReservationResult result) {
                                        const auto* row =
                                            std::ranges::find(kResults, result, &ResultRow::result);

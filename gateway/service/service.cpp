@@ -3,11 +3,9 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
-
 #include "gateway/service/audit.hpp"
 #include "gateway/service/verbs.hpp"
+#include "storage_object/base/control_threads.hpp"
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/log.hpp"
 
@@ -16,23 +14,21 @@ namespace caisson::service {
 using nbs::control::ControlReply;
 
 struct Service::Threads {
-  explicit Threads(unsigned count) : pool(count) {}
-  boost::asio::thread_pool pool;
+  ControlThreads pool;
   std::stop_source stopping;
 };
 
-Service::Service(Parts parts, unsigned threads)
-    : parts_(std::move(parts)), threads_(std::make_unique<Threads>(threads)) {}
+Service::Service(Parts parts) : parts_(std::move(parts)), threads_(std::make_unique<Threads>()) {}
 
 Service::~Service() { stop(); }
 
 void Service::stop() {
   threads_->stopping.request_stop();
-  threads_->pool.join();
+  threads_->pool.stop();
 }
 
 void Service::run(std::function<void()> work) {
-  boost::asio::post(threads_->pool, std::move(work));
+  threads_->pool.post(std::make_shared<ControlLane>(), std::move(work));
 }
 
 void Service::call(const nbs::wire::Opcode& opcode, const nbs::control::Caller& caller,

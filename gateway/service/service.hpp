@@ -16,7 +16,7 @@ namespace caisson::service {
 class Service final : public nbs::control::ControlService {
  public:
   /// `threads` requests run beside each other; the rest wait in order.
-  Service(Parts parts, unsigned threads);
+  explicit Service(Parts parts);
   /// Ends what is running, answers what waits with Errc::cancelled.
   ~Service() override;
 

@@ -2,17 +2,20 @@
 #include "storage_object/object/in_flight.hpp"
 
 #include <cassert>
+#include <semaphore>
 #include <utility>
 
 namespace caisson::object {
 namespace {
 
-constexpr bool exclusive(Hold hold) { return hold == Hold::rewrite || hold == Hold::all; }
+constexpr bool exclusive(Hold hold) { return hold >= Hold::rewrite; }
 
 bool conflict(Hold a, Hold b) {
-  if (a == Hold::all || b == Hold::all) return true;
-  if (a == Hold::read || b == Hold::read) return false;
-  return a == Hold::rewrite || b == Hold::rewrite;
+  if (a > b) std::swap(a, b);
+  if (b == Hold::rules) return a != Hold::given_up && a != Hold::given_up_read;
+  if (b == Hold::given_up) return a != Hold::given_up_read;
+  if (b == Hold::all) return true;
+  return b == Hold::rewrite && a >= Hold::write;
 }
 
 bool conflict(const InFlightEntry& a, const InFlightEntry& b) {
@@ -72,16 +75,20 @@ bool InFlight::enter_slow(InFlightEntry& entry) {
   return entered;
 }
 
-void InFlight::enter_and_wait(InFlightEntry& entry) {
-  std::atomic<bool> entered = false;
+bool InFlight::enter_within(InFlightEntry& entry, std::chrono::milliseconds limit) {
+  std::binary_semaphore entered(0);
   entry.executor = nullptr;
   entry.owner = &entered;
   entry.granted = [](InFlightEntry& self) noexcept {
-    auto& flag = *static_cast<std::atomic<bool>*>(self.owner);
-    flag.store(true, std::memory_order_release);
-    flag.notify_one();
+    static_cast<std::binary_semaphore*>(self.owner)->release();
   };
-  if (!enter(entry)) entered.wait(false, std::memory_order_acquire);
+  if (enter(entry)) return true;
+  if (limit != std::chrono::milliseconds::max()) {
+    if (entered.try_acquire_for(limit)) return true;
+    if (withdraw(entry)) return false;  // else the news is on its way
+  }
+  entered.acquire();
+  return true;
 }
 
 void InFlight::leave(InFlightEntry& entry) {
@@ -118,18 +125,27 @@ bool InFlight::withdraw(InFlightEntry& entry) {
   return true;
 }
 
-// Announced before the fast slot is given up: whoever finds the slot free also
-// finds the announcement, and looks at what is held.
-void InFlight::fence(InFlightEntry& entry) {
+void InFlight::give_up(InFlightEntry& entry) {
   using Place = InFlightEntry::Place;
-  std::lock_guard lock(mutex_);
-  if (entry.hold == Hold::read || (entry.place != Place::fast && entry.place != Place::held))
-    return;
-  if (!exclusive(entry.hold)) announced_.fetch_add(1, std::memory_order_seq_cst);
-  entry.hold = Hold::all;
-  if (entry.place == Place::held) return;
+  InFlightEntry* granted;
+  {
+    std::lock_guard lock(mutex_);
+    if (entry.place != Place::fast && entry.place != Place::held) return;
+    auto before = std::exchange(
+        entry.hold, entry.hold <= Hold::given_up_read ? Hold::given_up_read : Hold::given_up);
+    if (exclusive(entry.hold) && !exclusive(before))
+      announced_.fetch_add(1, std::memory_order_seq_cst);
+    if (entry.place == Place::fast) move_to_held(entry);
+    granted = advance();  // reservations need not wait for it any more
+  }
+  notify(granted);
+}
+
+// It is announced before its fast slot is given up: whoever finds the slot free also
+// finds the announcement, and looks at what is held.
+void InFlight::move_to_held(InFlightEntry& entry) {
   held_.push(entry);
-  entry.place = Place::held;
+  entry.place = InFlightEntry::Place::held;
   auto* shard = static_cast<Shard*>(entry.shard);
   shard->slots[entry.slot].begin.store(kFree, std::memory_order_seq_cst);
   shard->free[shard->free_count++] = entry.slot;

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <limits>
 #include <mutex>
@@ -18,10 +19,13 @@
 namespace caisson::object {
 
 enum class Hold : std::uint8_t {
-  read,     ///< shared
-  write,    ///< shared: overlapping writes are unordered (BlockDevice)
-  rewrite,  ///< excludes writes and rewrites; reads see old or new bytes, both right
-  all,      ///< excludes everything
+  read,           ///< shared
+  given_up_read,  ///< a read after give_up(): excludes `all` only
+  write,          ///< shared: overlapping writes are unordered (BlockDevice)
+  rewrite,        ///< excludes writes and rewrites; reads see old or new bytes, both right
+  all,            ///< excludes everything
+  given_up,       ///< a change after give_up(): excludes everything but `rules`
+  rules,          ///< excludes everything but what was given up
 };
 
 /// A range that is, or waits to be, worked on. Owned by the caller, unmoved
@@ -64,13 +68,14 @@ class InFlight {
   /// has entered, and `granted` may still be on its way.
   bool withdraw(InFlightEntry& entry);
 
-  /// A change that has entered and that nobody speaks for any more: from now on
-  /// it excludes all that overlaps, reads too, until it leaves. On the thread
-  /// that entered. What entered before is not affected.
-  void fence(InFlightEntry& entry);
+  /// Of an entry that has entered and that nobody speaks for any more: a change from
+  /// now on excludes all that overlaps, reads too, until it leaves; a read excludes
+  /// hardly anything. On the thread that entered. What entered before is not affected.
+  void give_up(InFlightEntry& entry);
 
-  /// Enters with Hold::all and waits. Control threads only.
-  void enter_and_wait(InFlightEntry& entry);
+  /// Enters and waits, for `limit` at most (max(): for ever). False: it has not
+  /// entered. Control threads only.
+  bool enter_within(InFlightEntry& entry, std::chrono::milliseconds limit);
 
  private:
   static constexpr std::uint16_t kFastSlots = 128;
@@ -88,6 +93,7 @@ class InFlight {
 
   bool enter_fast(InFlightEntry& entry);
   bool enter_slow(InFlightEntry& entry);
+  void move_to_held(InFlightEntry& entry);
   bool blocked(const InFlightEntry& entry) const;
   bool fast_conflict(const InFlightEntry& entry) const;
   /// Enters every waiter that nothing blocks any more; the answer, chained by

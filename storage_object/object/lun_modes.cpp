@@ -1,56 +1,109 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a LunObject takes over settings that a host changes.
+#include <optional>
 #include <utility>
 
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/log.hpp"
-#include "storage_object/object/lun_object.hpp"
+#include "storage_object/object/lun_change.hpp"
 
 namespace caisson::object {
 namespace {
 
-/// Calls `done` on the executor of the thread this was made on; there at once.
-std::function<void(Error)> on_this_thread(std::function<void(Error)> done) {
-  return [executor = Executor::current(), done = std::move(done)](Error error) {
-    if (executor == nullptr || executor == Executor::current()) return done(error);
-    executor->post([done, error] { done(error); });
-  };
-}
+/// The modes after a change, and what of them is to be saved.
+struct Wanted {
+  ModeValues current;
+  std::optional<ModeValues> saved;
+};
 
 }  // namespace
 
-void LunObject::change_modes(std::uint64_t nexus, const ModeChange& change,
+/// What is dirty is flushed before anybody has to wait.
+struct LunObject::ModeSwitch final : Change {
+  std::function<Wanted(const ModeSettings&)> wanted;
+  std::function<void(Error)> done;
+  block::IoRequest flush;
+
+  ModeSwitch(std::shared_ptr<LunObject> what, ChangeOrigin who,
+             std::function<Wanted(const ModeSettings&)> how, std::function<void(Error)> tell)
+      : Change(std::move(what), who), wanted(std::move(how)), done(std::move(tell)) {}
+
+  void begin() {
+    announce();
+    if (wanted(object->modes_).current.cache == object->cache_mode()) return queue();
+    flush.op = block::IoOp::flush;
+    flush.owner = this;
+    flush.complete = [](block::IoRequest& request) noexcept {
+      static_cast<ModeSwitch*>(request.owner)->queue();  // a failure is the object's
+    };
+    object->submit(flush);
+  }
+
+  void start() override {
+    if (object->state() == catalog::LunState::offline) return end(block::BlockErrc::offline);
+    auto after = wanted(object->modes_);
+    if (after.current.cache == object->cache_mode() && !after.saved) return in_force(after, {});
+    object->mode_keeper_(after.current, after.saved, [this, after](Error error) {
+      resume([this, after, error] { in_force(after, error); });
+    });
+  }
+
+  void refuse(Error why) override { answer(why); }
+
+  void in_force(const Wanted& after, Error error) {
+    auto& modes = object->modes_;
+    auto before = modes.current();
+    if (error) return end(error);
+    modes.set_current(after.current);
+    if (after.saved) modes.set_saved(*after.saved);
+    if (before != after.current || after.saved) object->announce_modes(origin.nexus);
+    end({});
+  }
+
+  void end(Error error) {
+    leave();
+    answer(error);
+  }
+
+  void answer(Error error) {
+    std::unique_ptr<ModeSwitch> self(this);
+    done(error);
+  }
+};
+
+void LunObject::change_modes(ChangeOrigin origin, const ModeChange& change,
                              std::function<void(Error)> done) {
-  if (state() == catalog::LunState::offline) return done(block::BlockErrc::offline);
-  auto before = modes_.current();
-  auto after = changed(before, modes_.saved(), change);
-  std::optional<ModeValues> saved;
-  if (change.save && modes_.saved() != after) saved = after;
-  auto in_force = [self = shared_from_this(), nexus, before, after, saved,
-                   done = std::move(done)](Error error) {
-    if (error) return done(error);
-    self->modes_.set_current(after);
-    if (saved) self->modes_.set_saved(*saved);
-    if (before != after || saved) self->announce_modes(nexus);
-    done({});
+  auto wanted = [change](const ModeSettings& modes) {
+    Wanted after{changed(modes.current(), modes.saved(), change), std::nullopt};
+    if (change.save && modes.saved() != after.current) after.saved = after.current;
+    return after;
   };
-  if (before.cache == after.cache && !saved) return in_force({});
-  if (!mode_keeper_) return in_force(make_error_code(Errc::unsupported));
-  mode_keeper_(after, saved, on_this_thread(std::move(in_force)));
+  auto after = wanted(modes_);
+  if (after.current.cache == cache_mode() && !after.saved) {  // nothing that others wait for
+    if (state() == catalog::LunState::offline) return done(block::BlockErrc::offline);
+    if (modes_.current() != after.current) {
+      modes_.set_current(after.current);
+      announce_modes(origin.nexus);
+    }
+    return done({});
+  }
+  if (!mode_keeper_) return done(make_error_code(Errc::unsupported));
+  (new ModeSwitch(shared_from_this(), origin, wanted, std::move(done)))->begin();
 }
 
 void LunObject::restore_modes() {
   auto saved = modes_.saved();
-  auto cache = modes_.current().cache;
   auto current = saved;
-  current.cache = cache;
+  current.cache = cache_mode();
   modes_.set_current(current);
-  if (cache == saved.cache || !mode_keeper_) return;
-  mode_keeper_(saved, std::nullopt, [self = shared_from_this()](Error error) {
+  if (current.cache == saved.cache || !mode_keeper_) return;
+  auto wanted = [](const ModeSettings& modes) { return Wanted{modes.saved(), std::nullopt}; };
+  auto told = [self = shared_from_this()](Error error) {
     if (error)
       log::warning("LUN {}: its cache mode stays as it is after a reset: {}",
                    self->identity()->name, error.message());
-  });
+  };
+  (new ModeSwitch(shared_from_this(), {}, wanted, told))->begin();
 }
 
 void LunObject::announce_modes(std::uint64_t nexus) {

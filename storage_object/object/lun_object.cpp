@@ -146,7 +146,7 @@ void LunObject::recall(IoRequest& request, BlockErrc why) noexcept {
 void LunObject::abandon(IoRequest& request) noexcept {
   auto& op = *static_cast<ObjectOp*>(request.next->owner);
   op.recalled = true;
-  in_flight_.fence(op.range);
+  in_flight_.give_up(op.range);
 }
 
 void LunObject::hand_down(ObjectOp& op) {
@@ -278,14 +278,18 @@ void LunObject::set_mode(CacheMode mode, std::shared_ptr<file_store::File> file)
   modes_.set_current(current);
 }
 
-LunObject::Pause::Pause(LunObject& object) : object_(object) {
+LunObject::Pause::Pause(LunObject& object) : Pause(object, std::chrono::milliseconds::max()) {}
+
+LunObject::Pause::Pause(LunObject& object, std::chrono::milliseconds limit) : object_(object) {
   entry_.begin = 0;
   entry_.end = kWholeEnd;
   entry_.hold = Hold::all;
-  object_.in_flight_.enter_and_wait(entry_);
+  reached_ = object_.in_flight_.enter_within(entry_, limit);
 }
 
-LunObject::Pause::~Pause() { object_.in_flight_.leave(entry_); }
+LunObject::Pause::~Pause() {
+  if (reached_) object_.in_flight_.leave(entry_);
+}
 
 Error LunObject::reset() {
   if (state() == LunState::offline) return BlockErrc::offline;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -34,7 +35,8 @@ using ReservationKeeper =
     std::function<void(const ReservationState& state, std::function<void(Error)> kept)>;
 
 /// Puts modes into force: switches the file the cache mode needs, makes `saved`
-/// durable if there is one, then calls `kept`. From any thread; does not block.
+/// durable if there is one, then calls `kept`. While nothing is in flight; from any
+/// thread; does not block.
 using ModeKeeper = std::function<void(ModeValues current, std::optional<ModeValues> saved,
                                       std::function<void(Error)> kept)>;
 
@@ -85,19 +87,18 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   void abandon(block::IoRequest& request) noexcept override;
   Error reset() override;
   Reservations& reservations() noexcept override { return reservations_; }
-  void change_reservations(std::uint64_t nexus, ReservationRequest request,
+  void change_reservations(ChangeOrigin origin, ReservationRequest request,
                            std::function<void(ReservationResult)> done) override;
-  void recall_change(std::uint64_t nexus) noexcept override;
+  void recall_change(const void* task, block::BlockErrc why) noexcept override;
 
   const ModeSettings& modes() const noexcept override { return modes_; }
-  void change_modes(std::uint64_t nexus, const ModeChange& change,
+  void change_modes(ChangeOrigin origin, const ModeChange& change,
                     std::function<void(Error)> done) override;
   Medium& medium() noexcept override { return medium_; }
   const Upkeep& upkeep() const noexcept override { return upkeep_; }
   SpaceReport space() const noexcept override { return space_.report(); }
-  void start_upkeep(UpkeepOrigin origin, UpkeepRequest request, std::function<void(Error)> begun,
+  void start_upkeep(ChangeOrigin origin, UpkeepRequest request, std::function<void(Error)> begun,
                     std::function<void(Error)> done) override;
-  void recall_upkeep(const void* task, block::BlockErrc why) noexcept override;
   void leave_failed_sanitize(std::function<void(Error)> done) override;
   /// A reset of the unit: the saved modes are the current ones again.
   void restore_modes();
@@ -112,14 +113,21 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   /// Nothing is in flight and nothing starts while it lives.
   class Pause {
    public:
+    /// Waits as long as that takes.
     explicit Pause(LunObject& object);
+    /// Waits for `limit` at most. reached() is false if something still was in flight
+    /// then: nothing is held.
+    Pause(LunObject& object, std::chrono::milliseconds limit);
     ~Pause();
     Pause(const Pause&) = delete;
     Pause& operator=(const Pause&) = delete;
 
+    bool reached() const noexcept { return reached_; }
+
    private:
     LunObject& object_;
     InFlightEntry entry_;
+    bool reached_;
   };
 
   /// What a look at the store found; observers hear of thresholds.
@@ -149,11 +157,12 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
 
  private:
   struct Counters;
+  struct Change;
   struct ReservationChange;
   struct UpkeepStart;
+  struct ModeSwitch;
 
   void announce(std::uint64_t nexus, NexusEvent event);
-  void forget(const ReservationChange& change);
   void announce_modes(std::uint64_t nexus);
   void end_upkeep(bool failed, std::function<void()> ended);
   void start(ObjectOp& op);
@@ -206,10 +215,9 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
 
   mutable std::mutex identity_mutex_;
   std::shared_ptr<const Identity> identity_;
-  std::mutex changes_mutex_;                 // guards changes_ and starts_
-  std::vector<ReservationChange*> changes_;  // that wait for the object
-  std::vector<UpkeepStart*> starts_;         // likewise
-  std::mutex observers_mutex_;               // held while observers are called
+  std::mutex changes_mutex_;      // guards changes_
+  std::vector<Change*> changes_;  // that have not begun
+  std::mutex observers_mutex_;    // held while observers are called
   std::vector<ObjectObserver*> observers_;
 };
 

@@ -2,61 +2,56 @@
 // How a LunObject is formatted and sanitized: hosts are kept out from the moment
 // nothing of theirs is in flight. What a crash interrupts of a sanitize is a
 // failed sanitize at the next start; of a format, nothing that anyone relied on.
-#include <algorithm>
 #include <utility>
 
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/log.hpp"
-#include "storage_object/object/lun_object.hpp"
+#include "storage_object/object/lun_change.hpp"
 
 namespace caisson::object {
 
 using block::BlockErrc;
 
-struct LunObject::UpkeepStart {
-  InFlightEntry entry;
-  std::shared_ptr<LunObject> object;
-  UpkeepOrigin origin;
+struct LunObject::UpkeepStart final : Change {
   UpkeepRequest request;
   std::function<void(Error)> begun, done;
-  Error recalled{};  // before it was told that it has the object
 
-  static void granted(InFlightEntry& entry) noexcept {
-    static_cast<UpkeepStart*>(entry.owner)->start();
-  }
+  UpkeepStart(std::shared_ptr<LunObject> what, ChangeOrigin who, UpkeepRequest asked,
+              std::function<void(Error)> tell_begun, std::function<void(Error)> tell_done)
+      : Change(std::move(what), who),
+        request(std::move(asked)),
+        begun(std::move(tell_begun)),
+        done(std::move(tell_done)) {}
 
   /// Alone with the object: whoever comes later is refused.
-  void start() {
-    forget();
+  void start() override {
     auto before = object->upkeep_.state();
-    if (recalled) return refuse(recalled);
-    if (origin.nexus != 0 && !object->reservations_.permits(origin.nexus, CommandClass::write))
-      return refuse(BlockErrc::conflict);
-    if (object->state() == catalog::LunState::offline) return refuse(BlockErrc::offline);
-    if (object->state() == catalog::LunState::failed) return refuse(BlockErrc::failed);
-    if (!object->upkeep_.begin(request)) return refuse(BlockErrc::busy);
-    object->in_flight_.leave(entry);
+    if (auto why = refusal()) {
+      leave();
+      return answer(why);
+    }
+    leave();
     if (object->upkeep_.state() != UpkeepState::sanitizing) return go_on();
-    object->upkeep_keeper_(UpkeepState::sanitizing, request.may_be_left,
-                           [this, before](Error error) {
-                             auto then = [this, before, error] {
-                               if (!error) return go_on();
-                               object->upkeep_.restore(before, object->upkeep_.may_be_left());
-                               answer(error);
-                             };
-                             if (entry.executor == nullptr) return then();
-                             entry.executor->post(then);
-                           });
+    auto noted = [this, before](Error error) {
+      resume([this, before, error] {
+        if (!error) return go_on();
+        object->upkeep_.restore(before, object->upkeep_.may_be_left());
+        answer(error);
+      });
+    };
+    object->upkeep_keeper_(UpkeepState::sanitizing, request.may_be_left, std::move(noted));
   }
 
-  void forget() {
-    std::lock_guard lock(object->changes_mutex_);
-    std::erase(object->starts_, this);
-  }
+  void refuse(Error why) override { answer(why); }
 
-  void refuse(Error error) {
-    object->in_flight_.leave(entry);
-    answer(error);
+  /// Nothing: it has begun.
+  Error refusal() const {
+    if (origin.nexus != 0 && !object->reservations_.permits(origin.nexus, CommandClass::write))
+      return BlockErrc::conflict;
+    if (object->state() == catalog::LunState::offline) return BlockErrc::offline;
+    if (object->state() == catalog::LunState::failed) return BlockErrc::failed;
+    if (!object->upkeep_.begin(request)) return BlockErrc::busy;
+    return {};
   }
 
   void answer(Error error) {
@@ -76,43 +71,16 @@ struct LunObject::UpkeepStart {
   }
 };
 
-void LunObject::start_upkeep(UpkeepOrigin origin, UpkeepRequest request,
+void LunObject::start_upkeep(ChangeOrigin origin, UpkeepRequest request,
                              std::function<void(Error)> begun, std::function<void(Error)> done) {
   auto sanitizes = request.kind != UpkeepRequest::Kind::format;
   if (features_.read_only) return begun(BlockErrc::write_protected);
   if (sanitizes && shares_blocks_.load()) return begun(make_error_code(Errc::in_use));
   if (sanitizes && !upkeep_keeper_) return begun(make_error_code(Errc::unsupported));
-  auto* start = new UpkeepStart{
-      {}, shared_from_this(), origin, std::move(request), std::move(begun), std::move(done)};
-  start->entry.end = kWholeEnd;
-  start->entry.hold = Hold::all;
-  start->entry.executor = Executor::current();
-  start->entry.owner = start;
-  start->entry.granted = UpkeepStart::granted;
-  {
-    std::lock_guard lock(changes_mutex_);
-    starts_.push_back(start);
-  }
-  if (in_flight_.enter(start->entry)) start->start();
-}
-
-void LunObject::recall_upkeep(const void* task, BlockErrc why) noexcept {
-  UpkeepStart* start;  // stays: it begins on this thread
-  {
-    std::lock_guard lock(changes_mutex_);
-    auto at = std::ranges::find_if(starts_, [&](const auto* one) {
-      return one->origin.task == task && one->entry.executor != nullptr &&
-             one->entry.executor == Executor::current();
-    });
-    if (at == starts_.end()) return;
-    start = *at;
-  }
-  if (!in_flight_.withdraw(start->entry)) {
-    start->recalled = why;
-    return;
-  }
-  start->forget();
-  start->answer(why);
+  auto* start = new UpkeepStart(shared_from_this(), origin, std::move(request), std::move(begun),
+                                std::move(done));
+  start->announce();
+  start->queue();
 }
 
 /// The end of a sanitize is durable before hosts may rely on it. Once the object is

@@ -33,17 +33,11 @@ Registry::~Registry() {
   recording_.reset();
   if (lock_waiter_.joinable()) lock_waiter_.join();
   if (recorder_.joinable()) recorder_.join();
-  std::vector<EntryPtr> entries;  // a failure may be on its way into the lists
-  {
-    std::lock_guard lock(mutex_);
-    for (const auto& [name, entry] : by_name_) entries.push_back(entry);
-  }
-  for (const auto& entry : entries) {
+  for (const auto& entry : entries()) {  // a failure may be on its way into the lists
     if (!entry->object) continue;
     entry->object->withdraw();
     entry->object->data().close();  // whoever still holds the object holds no file
   }
-  modes_thread_.reset();
   control_.reset();
 }
 
@@ -70,6 +64,13 @@ LunView Registry::view_of(const EntryPtr& entry) const {
 LunRecord Registry::row_of_entry(const EntryPtr& entry) const {
   std::lock_guard lock(mutex_);
   return entry->record;
+}
+
+std::vector<EntryPtr> Registry::entries() const {
+  std::vector<EntryPtr> all;
+  std::lock_guard lock(mutex_);
+  for (const auto& [name, entry] : by_name_) all.push_back(entry);
+  return all;
 }
 
 EntryPtr Registry::entry_named(std::string_view name) const {

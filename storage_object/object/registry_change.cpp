@@ -16,6 +16,12 @@ using catalog::ResizeIntent;
 
 namespace {
 
+Failure still_in_flight(std::string_view name) {
+  return failure(Errc::timed_out,
+                 fmt::format("LUN '{}': requests of hosts do not end; nothing was changed", name),
+                 "look after the file system of its store");
+}
+
 Failure not_served(const LunView& view) {
   return failure(
       Errc::offline,
@@ -133,11 +139,15 @@ Outcome<> Registry::intend_resize(const EntryPtr& entry, Container& container,
 Outcome<> Registry::change_size(const EntryPtr& entry, LunObject& object, Container& container,
                                 const ResizeIntent& intent) {
   std::optional<LunObject::Pause> pause;
+  auto done = Outcome<>();
   if (intent.to < intent.from) {  // nobody may see what is cut off, or write to it, any more
-    pause.emplace(object);
-    object.set_capacity(intent.to, object.config_id());
+    pause.emplace(object, options_.pause_limit);
+    if (pause->reached())
+      object.set_capacity(intent.to, object.config_id());
+    else
+      done = still_in_flight(row_of_entry(entry).name);
   }
-  auto done = container.resize(intent, row_of_entry(entry).thick);
+  if (done) done = container.resize(intent, row_of_entry(entry).thick);
   if (done) return done;
   auto taken_back = container.abandon_resize(intent);
   if (taken_back) taken_back = save(entry, [](LunRecord& changed) { changed.resize.reset(); });
@@ -149,7 +159,7 @@ Outcome<> Registry::change_size(const EntryPtr& entry, LunObject& object, Contai
 /// possible. False: offline until then.
 bool Registry::finish_anew(const EntryPtr& entry, std::string why) {
   take_down(entry);
-  control_->drain();  // a failure that is being recorded
+  control_->drain(entry->lane);  // a failure that is being recorded
   auto finished = open_and_serve(entry);
   if (finished) return true;
   log::error("LUN '{}' is offline: {}; {}", row_of_entry(entry).name, why,
@@ -202,6 +212,8 @@ Outcome<> Registry::switch_cache(const EntryPtr& entry, CacheMode mode) {
   if (!store) return store.error();
   auto file = container->open_data(**store, mode);
   if (!file) return file.error();
+  LunObject::Pause pause(*object, options_.pause_limit);
+  if (!pause.reached()) return still_in_flight(row_of_entry(entry).name);
   if (auto saved = save(entry, change); !saved) return saved.error();
   auto modes = object->modes().saved();
   modes.cache = mode;
@@ -216,7 +228,7 @@ Outcome<LunView> Registry::set_online(std::string_view name, bool accept_loss) {
   auto locked = lock(name);
   if (!locked) return locked.error();
   const auto& entry = locked->entry;
-  control_->drain();  // a failure that is being recorded
+  control_->drain(entry->lane);  // a failure that is being recorded
   auto lun = view_of(entry);
   auto row = lun.record;
   const bool failed =
@@ -261,7 +273,7 @@ Outcome<LunView> Registry::set_online(std::string_view name, bool accept_loss) {
 
 Outcome<> Registry::go_offline(const EntryPtr& entry) {
   take_down(entry);
-  control_->drain();  // a failure that is being recorded
+  control_->drain(entry->lane);  // a failure that is being recorded
   const bool failing = is_failing(entry);
   const auto why = failure_of(entry);
   return save(entry, [&](LunRecord& changed) {

@@ -186,7 +186,7 @@ Outcome<> Registry::remove(std::string_view name) {
     return noted.error();
   }
   take_down(entry);
-  control_->drain();  // a failure that is being recorded
+  control_->drain(entry->lane);  // a failure that is being recorded
   auto done = finish_deletion(entry);
   if (!done) {
     std::lock_guard lock(mutex_);

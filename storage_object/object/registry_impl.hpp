@@ -18,8 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include "storage_object/base/control_threads.hpp"
 #include "storage_object/object/container.hpp"
-#include "storage_object/object/control_thread.hpp"
 #include "storage_object/object/failure_marks.hpp"
 #include "storage_object/object/lun_object.hpp"
 #include "storage_object/object/parallel_jobs.hpp"
@@ -41,6 +41,8 @@ enum class Bearing : std::uint8_t {
 
 /// One LUN of the lists.
 struct Entry {
+  /// What hosts' commands and failures have to be made durable of it.
+  const std::shared_ptr<ControlLane> lane = std::make_shared<ControlLane>();
   std::mutex change;
   std::mutex recording;
   std::mutex row;
@@ -107,6 +109,7 @@ class Registry final : public ObjectRegistry {
   catalog::LunRecord row_of_entry(const EntryPtr& entry) const;
   Outcome<Locked> lock(std::string_view name);
   EntryPtr entry_named(std::string_view name) const;
+  std::vector<EntryPtr> entries() const;
   void index(const EntryPtr& entry);    // under mutex_
   void unindex(const EntryPtr& entry);  // under mutex_
   void forget(const EntryPtr& entry);
@@ -264,8 +267,7 @@ class Registry final : public ObjectRegistry {
   std::thread lock_waiter_;
   std::thread recorder_;
 
-  std::unique_ptr<ControlThread> control_;
-  std::unique_ptr<ControlThread> modes_thread_;  ///< its work may wait for hosts' requests
+  std::unique_ptr<ControlThreads> control_;  ///< none before start()
   std::unique_ptr<StoreWatch> watch_;
   std::unique_ptr<ParallelJobs> closing_, recording_;  // of stop(); may hang
 };

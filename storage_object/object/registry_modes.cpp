@@ -11,11 +11,11 @@ using catalog::CacheMode;
 using catalog::LunRecord;
 
 ModeKeeper Registry::mode_keeper(const EntryPtr& entry) {
-  return [this, weak = std::weak_ptr(entry)](ModeValues current, std::optional<ModeValues> saved,
-                                             std::function<void(Error)> kept) {
-    modes_thread_->post([this, weak, current, saved, kept = std::move(kept)] {
+  return [this, lane = entry->lane, weak = std::weak_ptr(entry)](
+             ModeValues current, std::optional<ModeValues> saved, std::function<void(Error)> kept) {
+    control_->post(lane, [this, weak, current, saved, kept = std::move(kept)] {
       auto changing = weak.lock();
-      kept(changing ? keep_modes(changing, current, saved) : make_error_code(Errc::offline));
+      kept(changing ? keep_modes(changing, current, saved) : block::BlockErrc::offline);
     });
   };
 }
@@ -24,7 +24,7 @@ ModeKeeper Registry::mode_keeper(const EntryPtr& entry) {
 Error Registry::keep_modes(const EntryPtr& entry, ModeValues current,
                            const std::optional<ModeValues>& saved) {
   std::unique_lock change(entry->change, std::try_to_lock);
-  if (!change) return make_error_code(Errc::in_use);
+  if (!change) return block::BlockErrc::busy;
   auto row = row_of_entry(entry);
   std::shared_ptr<Container> container;
   std::shared_ptr<LunObject> object;
@@ -33,7 +33,7 @@ Error Registry::keep_modes(const EntryPtr& entry, ModeValues current,
     container = entry->container;
     object = entry->object;
   }
-  if (!object || !container) return make_error_code(Errc::offline);
+  if (!object || !container) return block::BlockErrc::offline;
   std::shared_ptr<file_store::File> file;
   if (object->cache_mode() != current.cache) {
     auto store = open_store(row.store);
@@ -64,17 +64,17 @@ Outcome<> Registry::save_modes(const EntryPtr& entry, Container& container, Mode
   return done;
 }
 
+/// With the object to itself.
 void Registry::use_file(LunObject& object, std::shared_ptr<file_store::File> file, CacheMode mode) {
-  LunObject::Pause pause(object);
   // It fails before anybody goes on: write-through would have nothing to flush.
   if (!file_store::sync(*object.data().file())) object.fail();
   object.set_mode(mode, std::move(file));
 }
 
 UpkeepKeeper Registry::upkeep_keeper(const EntryPtr& entry) {
-  return [this, weak = std::weak_ptr(entry)](UpkeepState state, bool may_be_left,
-                                             std::function<void(Error)> kept) {
-    control_->post([this, weak, state, may_be_left, kept = std::move(kept)] {
+  return [this, lane = entry->lane, weak = std::weak_ptr(entry)](
+             UpkeepState state, bool may_be_left, std::function<void(Error)> kept) {
+    control_->post(lane, [this, weak, state, may_be_left, kept = std::move(kept)] {
       auto changing = weak.lock();
       kept(changing ? keep_upkeep(changing, state, may_be_left) : make_error_code(Errc::offline));
     });

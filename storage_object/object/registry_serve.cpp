@@ -60,8 +60,7 @@ Identity identity_of(const LunRecord& row) {
 Outcome<> Registry::start(RegistryObserver& observer) {
   raise_descriptor_limit();
   observer_ = &observer;
-  control_ = std::make_unique<ControlThread>();
-  modes_thread_ = std::make_unique<ControlThread>();
+  control_ = std::make_unique<ControlThreads>();
   auto stores = options_.catalog->stores();
   if (!stores) return stores.error();
   auto rows = options_.catalog->luns();
@@ -197,17 +196,17 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
                  .owner_epoch = row.owner_epoch};
   parts.stack = std::move(data);
   if (options_.decorate) parts.stack = options_.decorate(std::move(parts.stack), row);
-  parts.recorder = [this, weak = std::weak_ptr(entry), uuid = row.uuid](
+  parts.recorder = [this, lane = entry->lane, weak = std::weak_ptr(entry), uuid = row.uuid](
                        std::shared_ptr<LunObject>, std::function<void()> recorded) {
     marks_->set_quickly(uuid);
-    control_->post([this, weak, recorded = std::move(recorded)] {
+    control_->post(lane, [this, weak, recorded = std::move(recorded)] {
       if (auto failing = weak.lock()) record_failure(failing, recorded);
     });
   };
   parts.reservations = read_reservations(container->slot().message);
-  parts.keeper = [this, weak = std::weak_ptr(entry)](const ReservationState& state,
-                                                     std::function<void(Error)> kept) {
-    control_->post([this, weak, state, kept = std::move(kept)] {
+  parts.keeper = [this, lane = entry->lane, weak = std::weak_ptr(entry)](
+                     const ReservationState& state, std::function<void(Error)> kept) {
+    control_->post(lane, [this, weak, state, kept = std::move(kept)] {
       auto reserved = weak.lock();
       kept(reserved ? keep_reservations(reserved, state) : make_error_code(Errc::offline));
     });

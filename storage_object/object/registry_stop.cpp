@@ -57,7 +57,8 @@ Outcome<> Registry::stop() {
 
 /// Names of the LUNs whose failed state neither catalog nor trailer say.
 std::vector<std::string> Registry::record_missing_failures() {
-  if (control_) control_->drain();
+  for (const auto& entry : entries())
+    if (control_) control_->drain(entry->lane);
   std::vector<std::string> unrecorded;
   for (const auto& entry : missing_failures())
     if (!write_failure(entry)) unrecorded.push_back(row_of_entry(entry).name);
@@ -71,13 +72,9 @@ bool Registry::stopping() const {
 
 /// Names of the LUNs that could not be closed in time. Their threads go on.
 std::vector<std::string> Registry::close_all() {
-  std::vector<EntryPtr> entries;
-  {
-    std::lock_guard lock(mutex_);
-    for (const auto& [name, entry] : by_name_) entries.push_back(entry);
-  }
+  auto all = entries();
   std::vector<std::function<void()>> jobs;
-  for (const auto& entry : entries)
+  for (const auto& entry : all)
     jobs.emplace_back([this, entry] {
       std::lock_guard change(entry->change);
       (void)check_bearing(entry);
@@ -91,8 +88,8 @@ std::vector<std::string> Registry::close_all() {
   auto left = closing_->wait(options_.flush_limit);
   std::vector<std::string> hung;
   for (auto index : left) {
-    hung.push_back(index < entries.size() ? row_of_entry(entries[index]).name
-                                          : "one that waits for its owner lock");
+    hung.push_back(index < all.size() ? row_of_entry(all[index]).name
+                                      : "one that waits for its owner lock");
     log::error("LUN '{}' was not flushed: its file does not answer", hung.back());
   }
   return hung;

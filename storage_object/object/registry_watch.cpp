@@ -179,7 +179,7 @@ void Registry::resume_writes(const EntryPtr& entry) {
     failure = std::exchange(entry->stopped, 0);
   }
   if (!object || failure == 0 || object->state() != catalog::LunState::failed) return;
-  if (control_) control_->drain();  // the failure that is being recorded
+  if (control_) control_->drain(entry->lane);  // the failure that is being recorded
   auto lifted = Outcome<>();
   if (file_store::sync(*object->data().file())) {
     lifted = lift_failure(entry, *object, failure);

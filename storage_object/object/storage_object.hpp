@@ -108,27 +108,36 @@ class StorageObject : public block::BlockDevice {
   /// never become a request; requests are checked here.
   virtual Reservations& reservations() noexcept = 0;
 
-  /// Performs a reservation action for an attached session. Nothing is in flight
-  /// while it takes effect: once `done` was told, no request that it forbids
-  /// changes the medium any more. Where the state is kept over a power loss
-  /// (APTPL) it is durable before that. Does not block; `done` is called on the
-  /// calling thread's executor, perhaps before this returns.
-  virtual void change_reservations(std::uint64_t nexus, ReservationRequest request,
-                                   std::function<void(ReservationResult)> done) = 0;
+  /// Who asks for a change: a session, 0: the gateway itself; and something of the
+  /// caller's by which recall_change() finds it.
+  struct ChangeOrigin {
+    std::uint64_t nexus = 0;
+    const void* task = nullptr;
+  };
 
-  /// Changes of this session that still wait for what is in flight end with
-  /// ReservationResult::busy. On the thread that asked for them.
-  virtual void recall_change(std::uint64_t nexus) noexcept = 0;
+  /// A change that has not begun, because it waits for what is in flight, does not
+  /// begin: it ends with `why` (`busy` or `aborted`; of reservations always with
+  /// ReservationResult::busy), perhaps before this returns. What has begun goes on. On
+  /// the thread that asked for it.
+  virtual void recall_change(const void* task, block::BlockErrc why) noexcept = 0;
+
+  /// Performs a reservation action for an attached session. Nothing is in flight
+  /// while it takes effect but what was given up: once `done` was told, no request that
+  /// it forbids changes what anybody could have read or written since. Where the state is kept over
+  /// a power loss (APTPL) it is durable before that. Does not block; `done` is called on the
+  /// calling thread's executor, perhaps before this returns.
+  virtual void change_reservations(ChangeOrigin origin, ReservationRequest request,
+                                   std::function<void(ReservationResult)> done) = 0;
 
   /// Settings that hosts change by change_modes().
   virtual const ModeSettings& modes() const noexcept = 0;
 
-  /// Performs a change of `nexus`; all of it or, with an error, nothing that the
-  /// next restart would not take back. A change of the cache mode waits for what
-  /// is in flight. Errc::in_use while an administrator changes the object. Does
+  /// Performs a change; all of it or, with an error, nothing that the next restart
+  /// would not take back. What is saved, and the cache mode, change while nothing is
+  /// in flight. BlockErrc::busy while an administrator changes the object. Does
   /// not block; `done` is called on the calling thread's executor, perhaps before
   /// this returns.
-  virtual void change_modes(std::uint64_t nexus, const ModeChange& change,
+  virtual void change_modes(ChangeOrigin origin, const ModeChange& change,
                             std::function<void(Error)> done) = 0;
 
   virtual Medium& medium() noexcept = 0;
@@ -138,25 +147,15 @@ class StorageObject : public block::BlockDevice {
   /// Of its store, as the last look found it, some seconds ago. Does not block.
   virtual SpaceReport space() const noexcept = 0;
 
-  /// Who asks for upkeep: a session, 0: the gateway itself; and something of the
-  /// caller's by which recall_upkeep() finds it.
-  struct UpkeepOrigin {
-    std::uint64_t nexus = 0;
-    const void* task = nullptr;
-  };
-
   /// Keeps every host out, then changes all of the disk. `begun` is called once
   /// nothing of theirs is in flight and the state is durable that must be, or
   /// with the reason why it does not begin: BlockErrc::busy while another is
   /// under way, conflict with a reservation as it is then, aborted by
-  /// recall_upkeep(), write_protected, Errc::in_use while other images share blocks
+  /// recall_change(), write_protected, Errc::in_use while other images share blocks
   /// with it (sanitize only). `done`, if it has begun, when it has ended, which a
   /// restart prevents. Both on the calling thread's executor.
-  virtual void start_upkeep(UpkeepOrigin origin, UpkeepRequest request,
+  virtual void start_upkeep(ChangeOrigin origin, UpkeepRequest request,
                             std::function<void(Error)> begun, std::function<void(Error)> done) = 0;
-  /// What has not begun does not begin: it ends with `why` (`busy` or `aborted`),
-  /// perhaps before this returns. What has begun goes on. On the thread that asked.
-  virtual void recall_upkeep(const void* task, block::BlockErrc why) noexcept = 0;
   /// Ends UpkeepState::sanitize_failed where that is allowed, durably; else
   /// Errc::invalid_argument. `done` as above.
   virtual void leave_failed_sanitize(std::function<void(Error)> done) = 0;

@@ -28,7 +28,7 @@ void StoreWatch::run(std::chrono::milliseconds interval) {
     for (const auto& name : names_()) {
       auto& place = places_[name];
       if (place.busy.exchange(true)) continue;
-      place.thread.post([this, name, &place] {
+      looking_.post(place.lane, [this, name, &place] {
         look_(name);
         place.busy = false;
       });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looks at every store again and again, each on a thread of its own: one whose
+// Looks at every store again and again, beside each other: one whose
 // file system hangs delays no other.
 #pragma once
 
@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-#include "storage_object/object/control_thread.hpp"
+#include "storage_object/base/control_threads.hpp"
 
 namespace caisson::object {
 
@@ -36,7 +36,7 @@ class StoreWatch {
  private:
   struct Place {
     std::atomic<bool> busy = false;
-    ControlThread thread;  // the first to go: its work knows `busy`
+    std::shared_ptr<ControlLane> lane = std::make_shared<ControlLane>();
   };
 
   void run(std::chrono::milliseconds interval);
@@ -47,6 +47,7 @@ class StoreWatch {
   std::condition_variable wake_;
   bool stopping_ = false;
   std::map<std::string, Place> places_;  // of thread_
+  ControlThreads looking_;               // its work knows the places
   std::thread thread_;
 };
 

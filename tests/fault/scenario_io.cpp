@@ -194,7 +194,7 @@ void Scenario::reserve(LunModel& lun) {
   auto planned = reservations.plan(nexus, request);
   std::atomic<bool> done = false;
   ReservationResult result{};
-  object->change_reservations(nexus, request, [&](ReservationResult answer) {
+  object->change_reservations({nexus}, request, [&](ReservationResult answer) {
     result = answer;
     done = true;
     done.notify_one();

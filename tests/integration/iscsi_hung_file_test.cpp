@@ -6,10 +6,9 @@
 #include <future>
 
 #include "tests/support/foreign_initiator.hpp"
-#include "tests/support/gate_device.hpp"
 #include "tests/support/iscsi_client.hpp"
 #include "tests/support/iscsi_target.hpp"
-#include "tests/unit/storage_object/object/machine.hpp"
+#include "tests/unit/storage_object/object/gated_machine.hpp"
 
 namespace caisson::tests {
 namespace {
@@ -19,7 +18,8 @@ using namespace std::chrono_literals;
 using block::IoOp;
 
 constexpr const char* kHung = "iqn.2026-11.io.caisson:node:hung";
-constexpr std::uint8_t kBusy = 0x08, kTaskAborted = 0x40, kCheckCondition = 0x02;
+constexpr std::uint8_t kBusy = 0x08, kReservationConflict = 0x18, kTaskAborted = 0x40,
+                       kCheckCondition = 0x02;
 
 TaskFunctionResponse response_of(const Pdu& pdu) {
   EXPECT_EQ(pdu.opcode(), Opcode::task_management_response);
@@ -30,7 +30,7 @@ TaskFunctionResponse response_of(const Pdu& pdu) {
 class IscsiHungFile : public ::testing::Test {
  protected:
   void SetUp() override {
-    object_ = machine_.make("db", 1 << 20);
+    object_ = gated_.machine.make("db", 1 << 20);
     unit_ = std::make_shared<scsi::LogicalUnit>(object_);
     auto other = std::make_shared<scsi::LogicalUnit>(target_.object);
     target_.directory.grant(IscsiTarget::kOpenHost, kHung,
@@ -78,6 +78,17 @@ class IscsiHungFile : public ::testing::Test {
                             std::span<const std::byte> data) {
     EXPECT_TRUE(IscsiTarget::eventually([&] { return client.write(lba, data).status != kBusy; }));
   }
+  /// PERSISTENT RESERVE OUT of an exclusive access reservation; its status.
+  static std::uint8_t reserve_out(IscsiClient& client, int action, int key, int service_key) {
+    std::vector<std::byte> cdb(16), list(24);
+    cdb[0] = std::byte{0x5f};
+    cdb[1] = static_cast<std::byte>(action);
+    cdb[2] = std::byte{3};
+    cdb[8] = std::byte{24};
+    list[7] = static_cast<std::byte>(key);
+    list[15] = static_cast<std::byte>(service_key);
+    return client.finish(client.send_command(cdb, kFinalBit | kWriteBit, 24, list)).status;
+  }
   static IscsiClient::Result ready(IscsiClient& client) {
     return client.finish(client.send_command(test_unit_ready(), kFinalBit, 0));
   }
@@ -89,16 +100,8 @@ class IscsiHungFile : public ::testing::Test {
     EXPECT_EQ(result.sense[13], static_cast<std::byte>(ascq));
   }
 
-  SimStore disk_{SimOptions{}};
-  GateDevice* gate_ = nullptr;
-  Machine machine_{disk_, nullptr, [this](object::RegistryOptions& options) {
-                     options.decorate = [this](std::unique_ptr<block::BlockDevice> below,
-                                               const catalog::LunRecord&) {
-                       auto gate = std::make_unique<GateDevice>(std::move(below));
-                       gate_ = gate.get();
-                       return gate;
-                     };
-                   }};
+  GatedMachine gated_;
+  GateDevice*& gate_ = gated_.gate;
   std::shared_ptr<object::StorageObject> object_;
   std::shared_ptr<scsi::LogicalUnit> unit_;
   IscsiTarget target_{adjust, 2};
@@ -182,7 +185,7 @@ TEST_F(IscsiHungFile, ClearTaskSetTellsTheOthersByAttention) {
 
 TEST_F(IscsiHungFile, ClearTaskSetWithTasAnswersTaskAborted) {
   std::promise<Error> changed;
-  object_->change_modes(0, {.task_aborted = true}, [&](Error error) { changed.set_value(error); });
+  object_->change_modes({}, {.task_aborted = true}, [&](Error error) { changed.set_value(error); });
   ASSERT_EQ(changed.get_future().get(), Error());
   client_->clear_attentions();
   auto other = login(1);
@@ -242,14 +245,30 @@ TEST_F(IscsiHungFile, ReinstatementDoesNotWaitForTheFile) {
 TEST_F(IscsiHungFile, ReservationThatWaitsForAHungWriteEndsBusy) {
   hang_write(*client_, 0, old_);
   auto other = login(1);
-  std::vector<std::byte> cdb(16), list(24);
-  cdb[0] = std::byte{0x5f};
-  cdb[8] = std::byte{24};
-  list[15] = std::byte{1};
-  auto tag = other->send_command(cdb, kFinalBit | kWriteBit, 24, list);
-  EXPECT_EQ(other->finish(tag).status, kBusy);
+  EXPECT_EQ(reserve_out(*other, 0x00, 0, 1), kBusy);
   EXPECT_EQ(other->write(64, new_).status, 0) << "nobody waits behind it";
   gate_->release();
+}
+
+/// A cluster fences a node whose write hangs.
+TEST_F(IscsiHungFile, PreemptAndAbortSucceedsOnceTheWriteWasGivenUp) {
+  auto loser = login(1), winner = login(2);
+  reserve_out(*loser, 0x00, 0, 0x11);
+  reserve_out(*loser, 0x01, 0x11, 0);
+  reserve_out(*winner, 0x00, 0, 0x22);
+  hang_write(*loser, 0, old_);
+  EXPECT_EQ(reserve_out(*winner, 0x05, 0x22, 0x11), kBusy);
+  EXPECT_EQ(response_of(winner->task_management(TaskFunction::logical_unit_reset, kNoTag, 0)),
+            TaskFunctionResponse::complete);
+  winner->clear_attentions();
+  EXPECT_EQ(reserve_out(*winner, 0x05, 0x22, 0x11), 0);
+  EXPECT_EQ(gate_->hanging(), 1u);
+  loser->clear_attentions();
+  EXPECT_EQ(loser->write(64, old_).status, kReservationConflict);
+  EXPECT_EQ(winner->write(0, new_).status, kBusy) << "until the old write has ended";
+  gate_->release();
+  write_at_last(*winner, 0, new_);
+  EXPECT_EQ(winner->read(0, 8).data, new_);
 }
 
 TEST_F(IscsiHungFile, LibiscsiResetsAndIsToldOfResets) {

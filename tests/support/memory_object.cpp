@@ -171,14 +171,15 @@ void MemoryObject::announce(object::ObjectEvent event) {
   for (auto* observer : observers_) observer->on_object_event(event);
 }
 
-void MemoryObject::change_reservations(std::uint64_t nexus, object::ReservationRequest request,
+void MemoryObject::change_reservations(ChangeOrigin origin, object::ReservationRequest request,
                                        std::function<void(object::ReservationResult)> done) {
   if (state_ == catalog::LunState::offline) return done(object::ReservationResult::offline);
-  if (is_unit_action(request.action)) return done(reservations_.change_unit(nexus, request.action));
-  auto outcome = reservations_.plan(nexus, request);
+  if (is_unit_action(request.action))
+    return done(reservations_.change_unit(origin.nexus, request.action));
+  auto outcome = reservations_.plan(origin.nexus, request);
   auto result = outcome.result;
   if (result == object::ReservationResult::done) {
-    auto deliveries = reservations_.commit(nexus, std::move(outcome));
+    auto deliveries = reservations_.commit(origin.nexus, std::move(outcome));
     object::Reservations::tell(request, deliveries);
     std::lock_guard lock(observers_mutex_);
     for (auto [whom, event] : deliveries)
@@ -204,7 +205,7 @@ void MemoryObject::recall(block::IoRequest& request, block::BlockErrc why) noexc
   request.finish(why);
 }
 
-void MemoryObject::change_modes(std::uint64_t nexus, const object::ModeChange& change,
+void MemoryObject::change_modes(ChangeOrigin origin, const object::ModeChange& change,
                                 std::function<void(Error)> done) {
   if (mode_error_) return done(mode_error_);
   auto before = modes_.current();
@@ -213,12 +214,12 @@ void MemoryObject::change_modes(std::uint64_t nexus, const object::ModeChange& c
   if (change.save) modes_.set_saved(after);
   if (before != after) {
     std::lock_guard lock(observers_mutex_);
-    for (auto* observer : observers_) observer->on_modes_changed(nexus);
+    for (auto* observer : observers_) observer->on_modes_changed(origin.nexus);
   }
   done({});
 }
 
-void MemoryObject::start_upkeep(UpkeepOrigin origin, object::UpkeepRequest request,
+void MemoryObject::start_upkeep(ChangeOrigin origin, object::UpkeepRequest request,
                                 std::function<void(Error)> begun, std::function<void(Error)> done) {
   if (!reservations_.permits(origin.nexus, object::CommandClass::write))
     return begun(BlockErrc::conflict);

@@ -46,22 +46,21 @@ class MemoryObject final : public object::StorageObject {
   void abandon(block::IoRequest& request) noexcept override { (void)request; }
   Error reset() override;
   object::Reservations& reservations() noexcept override { return reservations_; }
-  void change_reservations(std::uint64_t nexus, object::ReservationRequest request,
+  void change_reservations(ChangeOrigin origin, object::ReservationRequest request,
                            std::function<void(object::ReservationResult)> done) override;
-  void recall_change(std::uint64_t nexus) noexcept override { (void)nexus; }
+  /// Nothing: here it begins at once.
+  void recall_change(const void* task, block::BlockErrc why) noexcept override {
+    (void)task, (void)why;
+  }
 
   const object::ModeSettings& modes() const noexcept override { return modes_; }
-  void change_modes(std::uint64_t nexus, const object::ModeChange& change,
+  void change_modes(ChangeOrigin origin, const object::ModeChange& change,
                     std::function<void(Error)> done) override;
   object::Medium& medium() noexcept override { return medium_; }
   const object::Upkeep& upkeep() const noexcept override { return upkeep_; }
   object::SpaceReport space() const noexcept override { return space_.report(); }
-  void start_upkeep(UpkeepOrigin origin, object::UpkeepRequest request,
+  void start_upkeep(ChangeOrigin origin, object::UpkeepRequest request,
                     std::function<void(Error)> begun, std::function<void(Error)> done) override;
-  /// Nothing: here it begins at once.
-  void recall_upkeep(const void* task, block::BlockErrc why) noexcept override {
-    (void)task, (void)why;
-  }
   void leave_failed_sanitize(std::function<void(Error)> done) override;
 
   /// The next changes of modes, and the next upkeep, fail with it.

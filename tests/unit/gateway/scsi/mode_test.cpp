@@ -299,10 +299,11 @@ TEST_F(ModeTest, NothingIsToldWhereNothingChanged) {
 
 TEST_F(ModeTest, WhatCannotBeKeptChangesNothing) {
   for (auto [error, status, sense] :
-       {std::tuple{Errc::in_use, Status::busy, Sense{}},
-        {Errc::unsupported, Status::check_condition, kSavingNotSupported},
-        {Errc::io_error, Status::check_condition, kInternalTargetFailure}}) {
-    object_->fail_modes(make_error_code(error));
+       {std::tuple{Error(block::BlockErrc::busy), Status::busy, Sense{}},
+        {block::BlockErrc::offline, Status::check_condition, kManualIntervention},
+        {make_error_code(Errc::unsupported), Status::check_condition, kSavingNotSupported},
+        {make_error_code(Errc::io_error), Status::check_condition, kInternalTargetFailure}}) {
+    object_->fail_modes(error);
     auto x = select(0x11, kDescriptorsAndProtection);
     EXPECT_EQ(x.status(), status);
     EXPECT_EQ(x.sense(), sense);

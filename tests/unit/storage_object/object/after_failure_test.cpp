@@ -59,7 +59,7 @@ class AfterFailureTest : public ::testing::Test {
         .action = ReservationAction::register_and_ignore, .service_key = 7, .aptpl = true};
     std::atomic<bool> done = false;
     auto result = object::ReservationResult::done;
-    object.change_reservations(1, request, [&](object::ReservationResult answer) {
+    object.change_reservations({1}, request, [&](object::ReservationResult answer) {
       result = answer;
       done = true;
       done.notify_one();

@@ -187,7 +187,7 @@ TEST_F(FailedStateTest, AFlushThatWaitsForItsVerdictIsStillInFlight) {
   };
   object->submit(waiting);
   EXPECT_FALSE(answered);
-  object->change_reservations(0, {.action = object::ReservationAction::reserve_unit},
+  object->change_reservations({}, {.action = object::ReservationAction::reserve_unit},
                               [&](object::ReservationResult) { paused = true; });
   EXPECT_FALSE(paused);
   disk_.release();

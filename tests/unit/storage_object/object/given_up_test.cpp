@@ -3,11 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <mutex>
+#include <utility>
 #include <vector>
 
+#include "storage_object/base/errc.hpp"
 #include "storage_object/object/lun_object.hpp"
-#include "tests/support/gate_device.hpp"
-#include "tests/unit/storage_object/object/machine.hpp"
+#include "tests/unit/storage_object/object/gated_machine.hpp"
 
 namespace caisson::tests {
 namespace {
@@ -50,17 +51,9 @@ class GivenUpTest : public ::testing::Test {
     gate_->pass();
   }
 
-  SimStore disk_{SimOptions{}};
-  GateDevice* gate_ = nullptr;
-  Machine machine_{disk_, nullptr, [this](object::RegistryOptions& options) {
-                     options.decorate = [this](std::unique_ptr<block::BlockDevice> below,
-                                               const catalog::LunRecord&) {
-                       auto gate = std::make_unique<GateDevice>(std::move(below));
-                       gate_ = gate.get();
-                       return gate;
-                     };
-                   }};
-  std::shared_ptr<object::StorageObject> object_ = machine_.make("db", kMiB);
+  GatedMachine gated_;
+  GateDevice*& gate_ = gated_.gate;
+  std::shared_ptr<object::StorageObject> object_ = gated_.machine.make("db", kMiB);
 };
 
 TEST_F(GivenUpTest, OldWriteNeverLandsOnTheNewerOnesData) {
@@ -186,8 +179,8 @@ class QueuedUpkeep : public GivenUpTest {
 
 TEST_F(QueuedUpkeep, DoesNotBeginOnceItWasRecalled) {
   for (int other = 0; auto why : {BlockErrc::aborted, BlockErrc::busy}) {
-    object_->recall_upkeep(&other, why);
-    if (begun_.empty()) object_->recall_upkeep(this, why);
+    object_->recall_change(&other, why);
+    if (begun_.empty()) object_->recall_change(this, why);
   }
   EXPECT_EQ(begun_, std::vector<Error>{BlockErrc::aborted});
   gate_->release();
@@ -198,7 +191,7 @@ TEST_F(QueuedUpkeep, DoesNotBeginOnceItWasRecalled) {
 TEST_F(QueuedUpkeep, DoesNotBeginWhenItWasRecalledWhileTheNewsWasOnItsWay) {
   gate_->release();
   EXPECT_TRUE(begun_.empty());
-  object_->recall_upkeep(this, BlockErrc::aborted);
+  object_->recall_change(this, BlockErrc::aborted);
   thread_->run();
   EXPECT_EQ(begun_, std::vector<Error>{BlockErrc::aborted});
   expect_untouched();
@@ -218,9 +211,85 @@ TEST_F(QueuedUpkeep, BeginsWhenNobodyRecallsIt) {
   gate_->release();
   thread_->run();
   EXPECT_EQ(begun_, std::vector<Error>{Error()});
-  object_->recall_upkeep(this, BlockErrc::aborted);
+  object_->recall_change(this, BlockErrc::aborted);
   thread_->run();
   EXPECT_TRUE(ended_);
+}
+
+class QueuedModes : public GivenUpTest {
+ protected:
+  /// Asks for a cache mode while a write hangs.
+  void ask(bool save) {
+    hang(old_);
+    object_->change_modes({7, this}, {.write_cache = false, .save = save},
+                          [this](Error error) { told_.push_back(error); });
+    EXPECT_TRUE(told_.empty());
+  }
+  ~QueuedModes() override { thread_->run(); }
+
+  std::unique_ptr<OwnThread> thread_ = std::make_unique<OwnThread>();
+  Sent old_{IoOp::write, 8192, filled(4096, 1)};
+  std::vector<Error> told_;
+};
+
+TEST_F(QueuedModes, DoNotChangeOnceTheyWereRecalled) {
+  for (bool save : {true, false}) {
+    ask(save);
+    object_->recall_change(this, BlockErrc::busy);
+    EXPECT_EQ(std::exchange(told_, {}), std::vector<Error>{BlockErrc::busy});
+    gate_->release();
+    thread_->run();
+    EXPECT_EQ(object_->cache_mode(), catalog::CacheMode::writeback);
+    EXPECT_EQ(object_->modes().saved(), object::ModeValues());
+    EXPECT_EQ(gated_.machine.registry().find("db")->record.cache, catalog::CacheMode::writeback);
+    EXPECT_TRUE(old_.ended_with({}));
+    old_.completions = 0;
+  }
+}
+
+TEST_F(QueuedModes, ChangeWhenNobodyRecallsThem) {
+  ask(true);
+  gate_->release();
+  while (told_.empty()) thread_->run();  // what is saved comes from a control thread
+  EXPECT_EQ(told_, std::vector<Error>{Error()});
+  EXPECT_EQ(object_->cache_mode(), catalog::CacheMode::writethrough);
+}
+
+TEST_F(GivenUpTest, AnAdministratorsChangeWaitsForALimitedTime) {
+  Sent old(IoOp::write, 0, filled(4096, 1)), beside(IoOp::write, 8192, filled(512, 3));
+  hang(old);
+  auto& registry = gated_.machine.registry();
+  auto set = registry.set("db", {.cache = catalog::CacheMode::none});
+  ASSERT_FALSE(set);
+  EXPECT_EQ(set.error().code, Errc::timed_out);
+  auto resized = registry.resize("db", kMiB / 2, true, false);
+  ASSERT_FALSE(resized);
+  EXPECT_EQ(resized.error().code, Errc::timed_out);
+  object_->submit(beside.request);
+  EXPECT_TRUE(beside.ended_with({})) << "nobody waits behind it";
+  EXPECT_EQ(registry.find("db")->record.cache, catalog::CacheMode::writeback);
+  EXPECT_EQ(registry.find("db")->record.capacity, kMiB);
+  gate_->release();
+  EXPECT_TRUE(registry.set("db", {.cache = catalog::CacheMode::none}));
+  EXPECT_TRUE(registry.resize("db", kMiB / 2, true, false));
+}
+
+TEST_F(GivenUpTest, ReservationsChangeBesideIt) {
+  Sent old(IoOp::write, 0, filled(4096, 1)), newer(IoOp::write, 0, filled(4096, 2));
+  object_->reservations().attach(7, {"iqn.2026-11.example:a,i,0x1", 1});
+  hang(old);
+  std::vector<object::ReservationResult> told;
+  object_->change_reservations({7}, {.action = object::ReservationAction::reserve_unit},
+                               [&](auto result) { told.push_back(result); });
+  EXPECT_TRUE(told.empty());
+  object_->abandon(old.request);
+  EXPECT_EQ(told, std::vector{object::ReservationResult::done});
+  newer.request.context.nexus = 7;
+  object_->submit(newer.request);
+  EXPECT_EQ(newer.completions, 0) << "what it overlaps still waits";
+  gate_->release();
+  EXPECT_TRUE(newer.ended_with({}));
+  object_->reservations().detach(7);
 }
 
 }  // namespace

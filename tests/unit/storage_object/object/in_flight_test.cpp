@@ -148,7 +148,7 @@ TEST(InFlight, WhoWantsAllSeesTheFastOnesOfOtherThreads) {
     });
   for (int i = 0; i < kRounds; ++i) {
     Range all(Hold::all, 0, kWholeEnd);
-    table.enter_and_wait(all.entry);
+    EXPECT_TRUE(table.enter_within(all.entry, std::chrono::milliseconds::max()));
     if (busy != 0) overlap = true;
     table.leave(all.entry);
   }
@@ -171,13 +171,13 @@ TEST(InFlight, AWaiterThatIsTakenBackHoldsUpNobody) {
   EXPECT_FALSE(all.granted);
 }
 
-TEST(InFlight, AFencedWriteExcludesReadsAndWritesOfItsRange) {
+TEST(InFlight, AGivenUpWriteExcludesReadsAndWritesOfItsRange) {
   InFlight table;
   Range hung(Hold::write, 0, 100), beside(Hold::write, 100, 200);
   Range writer(Hold::write, 50, 150), reader(Hold::read, 0, 10);
   EXPECT_TRUE(table.enter(hung.entry));
-  table.fence(hung.entry);
-  table.fence(hung.entry);
+  table.give_up(hung.entry);
+  table.give_up(hung.entry);
   EXPECT_TRUE(table.enter(beside.entry));
   EXPECT_FALSE(table.enter(writer.entry));
   EXPECT_FALSE(table.enter(reader.entry));
@@ -191,24 +191,24 @@ TEST(InFlight, AFencedWriteExcludesReadsAndWritesOfItsRange) {
   table.leave(after.entry);
 }
 
-TEST(InFlight, AFencedReadExcludesNobody) {
+TEST(InFlight, AGivenUpReadExcludesNobody) {
   InFlight table;
   Range hung(Hold::read, 0, 100), writer(Hold::write, 0, 100);
   EXPECT_TRUE(table.enter(hung.entry));
-  table.fence(hung.entry);
+  table.give_up(hung.entry);
   EXPECT_TRUE(table.enter(writer.entry));
   table.leave(writer.entry);
   table.leave(hung.entry);
 }
 
-TEST(InFlight, AWriteOfTheFastTableCanBeFenced) {
+TEST(InFlight, AWriteOfTheFastTableCanBeGivenUp) {
   InFlight table;
   Range hung(Hold::write, 0, 100), again(Hold::write, 0, 100), writer(Hold::write, 50, 150);
   std::thread([&] {
     FakeExecutor executor;
     ASSERT_TRUE(table.enter(hung.entry));
     ASSERT_EQ(hung.entry.place, InFlightEntry::Place::fast);
-    table.fence(hung.entry);
+    table.give_up(hung.entry);
     EXPECT_EQ(hung.entry.place, InFlightEntry::Place::held);
   }).join();
   EXPECT_FALSE(table.enter(writer.entry));
@@ -221,6 +221,42 @@ TEST(InFlight, AWriteOfTheFastTableCanBeFenced) {
     EXPECT_EQ(again.entry.place, InFlightEntry::Place::fast) << "nothing is announced any more";
     table.leave(again.entry);
   }).join();
+}
+
+TEST(InFlight, RulesChangeBesideWhatWasGivenUpAndNothingElse) {
+  InFlight table;
+  Range write(Hold::write, 0, 100), read(Hold::read, 200, 300), rules(Hold::rules, 0, kWholeEnd);
+  EXPECT_TRUE(table.enter(write.entry));
+  EXPECT_TRUE(table.enter(read.entry));
+  EXPECT_FALSE(table.enter(rules.entry));
+  table.give_up(write.entry);
+  EXPECT_FALSE(rules.granted) << "the read is still spoken for";
+  table.give_up(read.entry);
+  table.give_up(read.entry);
+  EXPECT_TRUE(rules.granted);
+  Range later(Hold::write, 500, 600), all(Hold::all, 0, kWholeEnd);
+  EXPECT_FALSE(table.enter(later.entry));
+  EXPECT_FALSE(table.enter(all.entry));
+  table.leave(rules.entry);
+  EXPECT_TRUE(later.granted);
+  table.leave(later.entry);
+  table.leave(write.entry);
+  EXPECT_FALSE(all.granted) << "a size does not change while anything is under way";
+  table.leave(read.entry);
+  EXPECT_TRUE(all.granted);
+  table.leave(all.entry);
+}
+
+TEST(InFlight, WhoWaitsForALimitedTimeHoldsUpNobodyAfterIt) {
+  InFlight table;
+  Range write(Hold::write, 0, 100), all(Hold::all, 0, kWholeEnd), later(Hold::read, 0, 10);
+  EXPECT_TRUE(table.enter(write.entry));
+  EXPECT_FALSE(table.enter_within(all.entry, std::chrono::milliseconds(1)));
+  EXPECT_TRUE(table.enter(later.entry));
+  table.leave(later.entry);
+  table.leave(write.entry);
+  EXPECT_TRUE(table.enter_within(all.entry, std::chrono::milliseconds(1)));
+  table.leave(all.entry);
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ class ModesTest : public ::testing::Test {
 
   Error change(const ModeChange& change) {
     std::promise<Error> told;
-    db().change_modes(7, change, [&](Error error) { told.set_value(error); });
+    db().change_modes({7}, change, [&](Error error) { told.set_value(error); });
     return told.get_future().get();
   }
   Error upkeep(UpkeepRequest request) {

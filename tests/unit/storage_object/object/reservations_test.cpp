@@ -48,7 +48,7 @@ class ReservationsTest : public ::testing::Test {
   }
   ReservationResult ask(std::uint64_t nexus, const ReservationRequest& request) {
     std::promise<ReservationResult> ended;
-    object_->change_reservations(nexus, request,
+    object_->change_reservations({nexus}, request,
                                  [&](ReservationResult result) { ended.set_value(result); });
     return ended.get_future().get();
   }

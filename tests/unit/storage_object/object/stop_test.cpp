@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
 #include <thread>
 
 #include "storage_object/base/errc.hpp"
@@ -125,6 +126,40 @@ TEST_F(StopTest, AWriteThatNeverEndsKeepsItsOwnLunOnly) {
   store_.release();
   machine_.reset();
   EXPECT_TRUE(answered);
+}
+
+/// Registers a key that outlives a power loss: written to the trailer.
+void keep_registration(object::StorageObject& object,
+                       std::function<void(object::ReservationResult)> done) {
+  object.reservations().attach(7, {"iqn.2026-11.example:a,i,0x1", 1});
+  object.change_reservations(
+      {7},
+      {.action = object::ReservationAction::register_and_ignore, .service_key = 1, .aptpl = true},
+      std::move(done));
+}
+
+TEST_F(StopTest, AContainerThatHangsKeepsNoOtherFromBeingChanged) {
+  constexpr int kHung = 12;
+  std::atomic<int> answered = 0;
+  for (int i = 0; i < kHung; ++i) {
+    auto name = "hung" + std::to_string(i);
+    auto object = machine_->make(name, kMiB);
+    store_.inject({.op = SimOp::write, .hang = true, .file = name + ".img"});
+    keep_registration(*object, [&](auto) { ++answered; });
+  }
+  while (store_.hanging() < kHung) std::this_thread::yield();
+  auto good = machine_->make("good", kMiB);
+  std::promise<object::ReservationResult> kept;
+  keep_registration(*good, [&](auto result) { kept.set_value(result); });
+  EXPECT_EQ(kept.get_future().get(), object::ReservationResult::done);
+  store_.inject({.op = SimOp::sync, .error = EIO, .file = "good.img"});
+  EXPECT_EQ(flush(*good), block::BlockErrc::failed);
+  EXPECT_EQ(machine_->registry().find("good")->record.state, catalog::LunState::failed);
+  EXPECT_TRUE(machine_->registry().set_online("good", true));
+  EXPECT_EQ(answered, 0);
+  store_.release();
+  machine_.reset();
+  EXPECT_EQ(answered, kHung);
 }
 
 TEST_F(StopTest, OneThatOnlyTakesItsTimeIsWaitedFor) {
