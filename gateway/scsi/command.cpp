@@ -6,6 +6,7 @@
 
 #include "gateway/scsi/senses.hpp"
 #include "gateway/scsi/unit_attention.hpp"
+#include "storage_object/base/log.hpp"
 
 namespace caisson::scsi {
 
@@ -29,6 +30,15 @@ Sense Command::take_attention() const noexcept {
 void Command::clear_everywhere(UnitAttention attention) const noexcept {
   for (auto* slot : nexus_.by_number_)
     slot->attentions.fetch_and(~bit(attention), std::memory_order_acq_rel);
+}
+
+std::string Command::who() const {
+  return "host " + identity().host_name + " (" + identity().initiator_port + ")";
+}
+
+void leave_trace(object::StorageObject& object, std::string_view kind, const std::string& text) {
+  log::info("LUN {}: {}", object.identity()->name, text);
+  object.note(kind, text);
 }
 
 bool Command::refuse(const Sense& sense) const noexcept {

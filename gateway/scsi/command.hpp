@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "gateway/scsi/nexus.hpp"
@@ -84,6 +85,9 @@ Sense readiness(const LogicalUnit& unit) noexcept;
 /// Is the unit ready for it, and may this nexus do that now? Else it is refused.
 bool access_granted(const Command& command);
 
+/// A line in the log and an event in the catalog.
+void leave_trace(object::StorageObject& object, std::string_view kind, const std::string& text);
+
 /// One command under way, as the functions of its row see it.
 class Command {
  public:
@@ -122,6 +126,9 @@ class Command {
     static_assert(sizeof(T) <= kMaxRowCdb);
     return load<T>(task_.cdb);
   }
+
+  /// The host and its initiator, for leave_trace().
+  std::string who() const;
 
   // Answers. In a plan they only set the status; finish() in addition calls the
   // task back, so a run function ends with it.

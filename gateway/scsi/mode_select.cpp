@@ -11,7 +11,6 @@
 #include "gateway/scsi/senses.hpp"
 #include "gateway/scsi/wire.hpp"
 #include "storage_object/base/errc.hpp"
-#include "storage_object/base/log.hpp"
 
 namespace caisson::scsi {
 namespace {
@@ -130,11 +129,10 @@ void change_modes(Command& command, object::ModeChange change) {
   change.save = saves(task);
   auto kept = command.mapping().unit;
   auto before = kept->object().modes().saved();
-  auto by = "host " + command.identity().host_name + " (" + command.identity().initiator_port + ")";
-  auto changed = [kept, before, by, &task](Error error) {
+  auto text = "MODE SELECT of " + command.who() + " changed the saved values";
+  auto changed = [kept, before, text, &task](Error error) {
     if (!error && kept->object().modes().saved() != before)
-      log::info("LUN {}: MODE SELECT of {} changed the saved values",
-                kept->object().identity()->name, by);
+      leave_trace(kept->object(), "lun.modes_saved", text);
     if (error == make_error_code(Errc::unsupported)) {
       task.status = Status::check_condition;
       task.sense = kSavingNotSupported;

@@ -10,7 +10,6 @@
 #include "gateway/scsi/senses.hpp"
 #include "gateway/scsi/wire.hpp"
 #include "storage_object/base/errc.hpp"
-#include "storage_object/base/log.hpp"
 #include "storage_object/block/block_errc.hpp"
 
 namespace caisson::scsi {
@@ -57,32 +56,23 @@ void set_failure(Task& task, Kind kind) {
   task.sense = kind == Kind::format ? kFormatFailed : kSanitizeFailed;
 }
 
-/// Whose it is, for the log: it concerns every host of the unit.
-std::string trace_of(const Command& command) {
-  const auto& by = command.identity();
-  return "LUN " + command.object().identity()->name + ": " + command.spec().name + " of host " +
-         by.host_name + " (" + by.initiator_port + ")";
-}
-
 /// Answers when it has begun (IMMED) or ended. The unit stays for both.
 void start(Command& command, UpkeepRequest request, bool immediate) {
   auto& task = command.task();
   auto unit = command.mapping().unit;
   auto kind = request.kind;
   auto nexus = command.identity().id;
-  auto what = trace_of(command);
+  auto what = std::string(command.spec().name) + " of " + command.who();
   unit->object().start_upkeep(
       {nexus, &task}, std::move(request),
       [unit, &task, immediate, what](Error error) {
-        if (!error) log::info("{} has begun", what);
+        if (!error) leave_trace(unit->object(), "lun.wipe_begun", what + " has begun");
         if (error) set_refusal(task, error);
         if (error || immediate) task.end();
       },
       [unit, &task, immediate, kind, nexus, what](Error error) {
-        if (error)
-          log::warning("{} failed: {}", what, error.message());
-        else
-          log::info("{} has ended", what);
+        leave_trace(unit->object(), error ? "lun.wipe_failed" : "lun.wipe_ended",
+                    what + (error ? " failed: " + error.message() : " has ended"));
         if (!error) unit->raise_except(UnitAttention::medium_may_have_changed, nexus);
         if (immediate) return;
         if (error) set_failure(task, kind);

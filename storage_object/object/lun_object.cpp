@@ -63,6 +63,7 @@ LunObject::LunObject(LunParts parts)
       modes_(parts.saved_modes),
       mode_keeper_(std::move(parts.mode_keeper)),
       upkeep_keeper_(std::move(parts.upkeep_keeper)),
+      noter_(std::move(parts.noter)),
       shared_counters_(std::make_unique<Counters>()),
       identity_(std::make_shared<const Identity>(std::move(parts.identity))) {
   upkeep_.restore(parts.upkeep, parts.upkeep_may_be_left);
@@ -289,6 +290,10 @@ LunObject::Pause::Pause(LunObject& object, std::chrono::milliseconds limit) : ob
 
 LunObject::Pause::~Pause() {
   if (reached_) object_.in_flight_.leave(entry_);
+}
+
+void LunObject::note(std::string_view kind, std::string text) {
+  if (noter_) noter_(kind, std::move(text));
 }
 
 Error LunObject::reset() {

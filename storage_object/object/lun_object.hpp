@@ -44,6 +44,9 @@ using ModeKeeper = std::function<void(ModeValues current, std::optional<ModeValu
 using UpkeepKeeper =
     std::function<void(UpkeepState state, bool may_be_left, std::function<void(Error)> kept)>;
 
+/// Keeps an event of the object, on a control thread. From any thread.
+using EventNoter = std::function<void(std::string_view kind, std::string text)>;
+
 /// What a LunObject is made of.
 struct LunParts {
   Identity identity;
@@ -61,6 +64,7 @@ struct LunParts {
   UpkeepState upkeep = UpkeepState::none;
   bool upkeep_may_be_left = false;
   UpkeepKeeper upkeep_keeper{};  ///< none: nothing can be kept
+  EventNoter noter{};            ///< none: events are dropped
 };
 
 /// Range locks: see InFlight. A request enters the tables before it is checked,
@@ -94,6 +98,7 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   const ModeSettings& modes() const noexcept override { return modes_; }
   void change_modes(ChangeOrigin origin, const ModeChange& change,
                     std::function<void(Error)> done) override;
+  void note(std::string_view kind, std::string text) override;
   Medium& medium() noexcept override { return medium_; }
   const Upkeep& upkeep() const noexcept override { return upkeep_; }
   SpaceReport space() const noexcept override { return space_.report(); }
@@ -198,6 +203,7 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   Medium medium_;
   Upkeep upkeep_;
   UpkeepKeeper upkeep_keeper_;
+  EventNoter noter_;
   std::atomic<bool> shares_blocks_{false};
   Space space_;
 

@@ -165,6 +165,7 @@ class Registry final : public ObjectRegistry {
   static void use_file(LunObject& object, std::shared_ptr<file_store::File> file,
                        catalog::CacheMode mode);
   UpkeepKeeper upkeep_keeper(const EntryPtr& entry);
+  EventNoter event_noter(const EntryPtr& entry);
   Error keep_upkeep(const EntryPtr& entry, UpkeepState state, bool may_be_left);
 
   // The failed state (registry_failure.cpp).

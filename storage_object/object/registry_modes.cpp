@@ -81,6 +81,15 @@ UpkeepKeeper Registry::upkeep_keeper(const EntryPtr& entry) {
   };
 }
 
+EventNoter Registry::event_noter(const EntryPtr& entry) {
+  return [this, lane = entry->lane, weak = std::weak_ptr(entry)](std::string_view kind,
+                                                                 std::string text) {
+    control_->post(lane, [this, weak, kind = std::string(kind), text = std::move(text)] {
+      if (auto noted = weak.lock()) note_event(kind, row_of_entry(noted).name, text);
+    });
+  };
+}
+
 Error Registry::keep_upkeep(const EntryPtr& entry, UpkeepState state, bool may_be_left) {
   std::shared_ptr<Container> container;
   {

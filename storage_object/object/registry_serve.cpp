@@ -217,6 +217,7 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
   if (trailer.has_sanitize()) parts.upkeep = UpkeepState::sanitize_failed;
   parts.upkeep_may_be_left = trailer.sanitize().may_be_left();
   parts.upkeep_keeper = upkeep_keeper(entry);
+  parts.noter = event_noter(entry);
   auto object = std::make_shared<LunObject>(std::move(parts));
   container->set_sync_hook([weak = std::weak_ptr(object)](file_store::File& synced) {
     auto beside = weak.lock();

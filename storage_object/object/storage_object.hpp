@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "storage_object/base/uuid.hpp"
 #include "storage_object/block/block_device.hpp"
@@ -139,6 +140,10 @@ class StorageObject : public block::BlockDevice {
   /// this returns.
   virtual void change_modes(ChangeOrigin origin, const ModeChange& change,
                             std::function<void(Error)> done) = 0;
+
+  /// An event for administrators: what a host did to all of the object. Kept in
+  /// the catalog soon, or lost with a line in the log. From any thread; does not block.
+  virtual void note(std::string_view kind, std::string text) = 0;
 
   virtual Medium& medium() noexcept = 0;
 

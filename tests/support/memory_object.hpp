@@ -56,6 +56,11 @@ class MemoryObject final : public object::StorageObject {
   const object::ModeSettings& modes() const noexcept override { return modes_; }
   void change_modes(ChangeOrigin origin, const object::ModeChange& change,
                     std::function<void(Error)> done) override;
+  void note(std::string_view kind, std::string text) override {
+    noted_.emplace_back(std::string(kind) + ": " + text);
+  }
+  /// "kind: text", in order; of a test that works on one thread.
+  const std::vector<std::string>& noted() const noexcept { return noted_; }
   object::Medium& medium() noexcept override { return medium_; }
   const object::Upkeep& upkeep() const noexcept override { return upkeep_; }
   object::SpaceReport space() const noexcept override { return space_.report(); }
@@ -115,6 +120,7 @@ class MemoryObject final : public object::StorageObject {
   object::Medium medium_;
   object::Upkeep upkeep_;
   object::Space space_;
+  std::vector<std::string> noted_;
   Error mode_error_, upkeep_error_;
   std::vector<std::byte> bytes_;
   std::vector<bool> mapped_;  // per unmap granule

@@ -297,6 +297,15 @@ TEST_F(ModeTest, NothingIsToldWhereNothingChanged) {
   EXPECT_EQ(other.pending(0), 0u);
 }
 
+TEST_F(ModeTest, WhoChangesWhatIsSavedLeavesATrace) {
+  EXPECT_TRUE(select(0x10, kDescriptorsAndProtection).good());
+  EXPECT_TRUE(object_->noted().empty()) << "not saved";
+  EXPECT_TRUE(select(0x11, kDescriptorsAndProtection).good());
+  EXPECT_TRUE(select(0x11, kDescriptorsAndProtection).good());
+  ASSERT_EQ(object_->noted().size(), 1u);
+  EXPECT_TRUE(object_->noted()[0].starts_with("lun.modes_saved: MODE SELECT of host host ("));
+}
+
 TEST_F(ModeTest, WhatCannotBeKeptChangesNothing) {
   for (auto [error, status, sense] :
        {std::tuple{Error(block::BlockErrc::busy), Status::busy, Sense{}},

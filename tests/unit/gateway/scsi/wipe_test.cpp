@@ -48,6 +48,17 @@ TEST_F(WipeTest, FormatLeavesZerosAndTellsTheOthers) {
   EXPECT_TRUE(run(kTest).good());
 }
 
+TEST_F(WipeTest, WhoWipesLeavesATrace) {
+  EXPECT_TRUE(run(kFormat).good());
+  const std::string who = " of host host (iqn.1993-08.org.debian:1,i,0x1)";
+  EXPECT_EQ(object_->noted(),
+            (std::vector<std::string>{"lun.wipe_begun: FORMAT UNIT" + who + " has begun",
+                                      "lun.wipe_ended: FORMAT UNIT" + who + " has ended"}));
+  object_->fail(block::IoOp::unmap, block::BlockErrc::write_error);
+  run(kFormat);
+  EXPECT_TRUE(object_->noted().back().starts_with("lun.wipe_failed: FORMAT UNIT" + who));
+}
+
 TEST_F(WipeTest, FormatTakesAnEmptyListInEitherLength) {
   EXPECT_TRUE(run("04 10 00 00 00 00", hex("00 00 0000")).good());
   EXPECT_TRUE(run("04 30 00 00 00 00", hex("00 00 00 00 00000000")).good());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Settings of hosts: what a restart keeps of them, and the mode that is real.
+#include <algorithm>
 #include <future>
 
 #include "storage_object/base/errc.hpp"
@@ -94,6 +95,18 @@ TEST_F(ModesTest, WhatIsSavedOutlivesAPowerCut) {
   EXPECT_EQ(change(saved(kEverything)), Error());
   restart_after(disk_->power_cut(1));
   EXPECT_EQ(db().modes().current(), (ModeValues{CacheMode::writethrough, true, true, true}));
+}
+
+TEST_F(ModesTest, WhatAHostDidToAllOfALunIsAnEvent) {
+  machine_->make("db", kMiB);
+  db().note("lun.wipe_begun", "FORMAT UNIT of host a has begun");
+  machine_->registry().set_offline("db");  // what was noted before is written first
+  auto events = machine_->catalog().latest_events(100);
+  ASSERT_TRUE(events);
+  auto noted = std::ranges::find(*events, "lun.wipe_begun", &catalog::EventRecord::kind);
+  ASSERT_NE(noted, events->end());
+  EXPECT_EQ(noted->object, "db");
+  EXPECT_EQ(noted->text, "FORMAT UNIT of host a has begun");
 }
 
 TEST_F(ModesTest, AResetBringsBackTheSavedModes) {
