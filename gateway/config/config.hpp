@@ -51,6 +51,7 @@ struct Config {
   Engine engine = Engine::automatic;
   log::Level log_level = log::Level::info;
   unsigned daily_copies = 7;  ///< of the catalog; 0: none are made
+  unsigned wipe_rate = 0;     ///< MiB per second of formatting or sanitizing a LUN; 0: no limit
 
   std::vector<IscsiPortal> iscsi_listen = {{{"0.0.0.0", 3260}}, {{"::", 3260}}};
   /// The addresses are the defaults: one whose family the machine lacks is

@@ -103,6 +103,7 @@ Outcome<> Application::open_objects() {
   options.failure_record = failure_record_place(config_.state_directory);
   options.watch_interval = config_.watch_interval;
   options.import_directories = config_.import_directories;
+  options.wipe_rate = std::uint64_t{config_.wipe_rate} << 20;
   options.protected_directories = {config_.state_directory, config_.run_directory};
   registry_ = object::ObjectRegistry::make(std::move(options));
   directory_->bind(*registry_);

@@ -52,7 +52,7 @@ struct Command {
   bool aborted = false;       ///< no answer of its own will be sent
   bool task_aborted = false;  ///< but TASK ABORTED
   bool lingers = false;       ///< aborted, kept until what its R2Ts asked for has come
-  std::uint32_t round = 0;    ///< of the session's watch, when it began to execute
+  std::uint32_t round = 0;    ///< of the session's watch, when it began to wait or to execute
   bool reserved = false;      ///< memory is accounted for
   bool unsolicited = false;   ///< unsolicited Data-Outs are still to come
   std::uint32_t immediate_length = 0;

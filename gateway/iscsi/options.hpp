@@ -67,6 +67,8 @@ struct Limits {
   /// Bodies of pings and texts of a session, on their way in, held and unsent.
   /// They are part of `total_bytes`; beyond either the session ends.
   std::size_t control_bytes = std::size_t{2} << 20;
+  /// A text answer of a session that waits to be asked for; as above.
+  std::size_t answer_bytes = std::size_t{16} << 20;
   /// Answers to failed logins of one address: so many at once, then one in
   /// each `failed_login_interval`, but each within half of Timers::login.
   std::size_t failed_login_burst = 10;

@@ -57,7 +57,10 @@ Session::Session(std::shared_ptr<ServerState> state, Connection& connection, Log
       held_(state_->options.limits.window),
       bodies_(std::make_shared<BodyAccount>(state_, state_->bytes,
                                             state_->options.limits.control_bytes,
-                                            state_->options.limits.total_bytes)) {}
+                                            state_->options.limits.total_bytes)),
+      answers_(std::make_shared<BodyAccount>(state_, state_->bytes,
+                                             state_->options.limits.answer_bytes,
+                                             state_->options.limits.total_bytes)) {}
 
 Session::~Session() = default;
 

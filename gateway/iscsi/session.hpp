@@ -108,6 +108,7 @@ class Session final : public scsi::SessionHandle,
   void retire(Command& command) noexcept;
   void free(Command& command) noexcept;
   void wake_waiting();
+  void stop_waiting(Command& command);
   Command* find_command(std::uint32_t tag) const noexcept;
   /// One thread writes a counter, so no locked instruction is needed.
   static void count(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept {
@@ -201,7 +202,7 @@ class Session final : public scsi::SessionHandle,
   bool watching_ = false;
   std::uint32_t rounds_ = 0;  ///< of the watch
   std::size_t bytes_ = 0;     ///< charged to this session
-  std::shared_ptr<BodyAccount> bodies_;
+  std::shared_ptr<BodyAccount> bodies_, answers_;
   std::size_t orphaned_bytes_ = 0;  ///< of them, of commands that were given up
   std::size_t executing_ = 0;
   std::size_t immediate_ = 0;  ///< open immediate commands
@@ -213,6 +214,7 @@ class Session final : public scsi::SessionHandle,
   std::uint64_t rejects_ = 0;         ///< of which the first was logged
   std::string text_in_;               ///< a text request that continues
   std::string text_out_;              ///< a text response that continues
+  BodyCharge text_charge_;            ///< of text_out_
   std::unique_ptr<Leaving> leaving_;  ///< it was asked to log in elsewhere
   std::shared_ptr<Session> self_;     ///< while ended and not gone
 

@@ -131,6 +131,7 @@ void Session::on_alarm() {
   std::ranges::sort(hung);
   hung.erase(std::unique(hung.begin(), hung.end()), hung.end());
   for (auto* command : hung) command->lingers ? stop_lingering(*command) : abandon(*command);
+  if (!hung.empty()) wake_waiting();  // for memory that is not coming back soon
   settle();
 }
 
@@ -142,19 +143,29 @@ void Session::stop_lingering(Command& command) {
 }
 
 /// While commands are in the termination: those that have waited for others'
-/// ranges for too long end BUSY, so that nobody waits for a write that hangs.
+/// ranges for too long end BUSY, those that have waited for memory TASK SET FULL, so
+/// that nobody waits for what hangs.
 void Session::watch() {
   watching_ = true;
   if (!watch_) watch_ = std::make_unique<Alarm>(thread_, [this] { on_watch(); });
   watch_->set(steady_clock::now() + state_->options.timers.range_wait / 2);
 }
 
+void Session::stop_waiting(Command& command) {
+  waiting_.remove(command);
+  command.state = Command::State::collecting;
+  refuse_memory(command);
+  advance(command);
+}
+
 void Session::on_watch() {
   ++rounds_;
   each_command([&](Command& command) {
-    if (command.state == Command::State::executing && !command.aborted &&
-        rounds_ - command.round >= 2)
+    if (command.aborted || rounds_ - command.round < 2) return;
+    if (command.state == Command::State::executing)
       nexus_->recall(command.task, BlockErrc::busy);
+    else if (command.state == Command::State::waiting)
+      stop_waiting(command);
   });
   watching_ = false;
   if (executing_ != 0) watch();

@@ -162,6 +162,7 @@ void Session::schedule(Command& command) {
   if (!command.reserved && (!waiting_.empty() || !reserve(command))) {
     if (command.answered) return advance(command);
     command.state = Command::State::waiting;
+    command.round = rounds_;
     return waiting_.push(command);
   }
   command.data_complete() ? execute(command) : request_data(command);

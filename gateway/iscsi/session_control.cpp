@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "gateway/iscsi/connection.hpp"
 #include "gateway/iscsi/iscsi_errc.hpp"
@@ -82,7 +83,7 @@ void Session::reject(const Bhs& offender, RejectReason reason) {
 void Session::text(const Bhs& bhs, std::span<const std::byte> data) {
   auto request = header_cast<TextRequestBhs>(bhs);
   std::string_view piece(reinterpret_cast<const char*>(data.data()), data.size());
-  if (request.target_transfer_tag == kNoTag) text_out_.clear();
+  if (request.target_transfer_tag == kNoTag) std::string().swap(text_out_);
   if (text_in_.size() + piece.size() > state_->options.limits.login_text) {
     text_in_.clear();
     return reject(bhs, RejectReason::negotiation_reset);
@@ -101,6 +102,8 @@ void Session::text(const Bhs& bhs, std::span<const std::byte> data) {
     if (!pairs) return reject(bhs, RejectReason::protocol_error);
     text_out_ = answer_text(*pairs);
   }
+  if (!text_charge_.set(answers_, text_out_.size()))
+    return connection_->end(make_error_code(IscsiErrc::too_many_bodies).message());
   send_text(request.initiator_task_tag);
 }
 
@@ -117,13 +120,19 @@ void Session::send_text(std::uint32_t tag) {
     return connection_->end(make_error_code(IscsiErrc::too_many_bodies).message());
   attach(pdu, std::as_bytes(std::span(text_out_).first(length)));
   text_out_.erase(0, length);
+  if (last) text_charge_.reset();
   connection_->send(pdu, header, true);
 }
 
 std::string Session::answer_text(const std::vector<TextPair>& pairs) {
   std::string answer;
   Negotiation negotiation(state_->options.offer, login_.discovery, login_.parameters);
+  bool listed = false;
   for (const auto& pair : pairs) {
+    if (pair.key == "SendTargets" && std::exchange(listed, true)) {
+      append_text(answer, pair.key, "Reject");
+      continue;
+    }
     if (pair.key == "SendTargets") {
       if (auto lost = lost_entitlement()) {
         connection_->drop(std::move(*lost));

@@ -69,17 +69,18 @@ void Session::task_management(const Bhs& bhs) {
     return answer_function(request, TaskFunctionResponse::not_authorized);
   auto& function =
       begin_function(Kind::own, steady_clock::now(), state_->options.timers.*spec->limit);
+  const auto id = function.id;  // a logout that is delivered now ends it before its time
   function.spec = spec;
   function.request = request;
   if (spec->scope == Scope::task) {
     if (auto response = abort_one(function); response != TaskFunctionResponse::complete) {
-      std::erase_if(functions_, [&](const auto& one) { return &one == &function; });
+      std::erase_if(functions_, [&](const auto& one) { return one.id == id; });
       return answer_function(request, response);
     }
   } else {
     abort_sets(function);
   }
-  end_part(function.id);
+  end_part(id);
 }
 
 TaskFunctionResponse Session::query(const TaskManagementBhs& request, const FunctionSpec& spec) {

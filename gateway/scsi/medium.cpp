@@ -50,6 +50,8 @@ bool plan_start_stop(Command& command, DataPlan&) {
 }
 
 void run_start_stop(Command& command) {
+  DataPlan plan;  // it may have waited since it was checked
+  if (!plan_start_stop(command, plan)) return command.finish();
   auto cdb = command.cdb<wire::StartStopCdb>();
   auto move = (cdb.flags & wire::kLoadEject) != 0;
   if ((cdb.flags & wire::kStart) != 0) return move ? load_medium(command) : command.finish();

@@ -121,11 +121,6 @@ static_assert(std::ranges::is_sorted(kPages, [](const ModePage& a, const ModePag
 
 std::span<const ModePage> mode_pages() noexcept { return kPages; }
 
-object::ModeChange unchanged_modes(const Command& command) noexcept {
-  auto modes = command.object().modes().current();
-  return {has_cache(modes), modes.write_protect, modes.descriptor_sense, modes.task_aborted};
-}
-
 void write_block_descriptor(const Command& command, bool long_lba, Reply& reply) {
   const auto& geometry = command.geometry();
   auto blocks = geometry.capacity / geometry.logical_block;

@@ -32,9 +32,6 @@ inline bool has(const Command& command, const ModePage& page) noexcept {
   return met(page.need, command.object().features());
 }
 
-/// What a MODE SELECT that names no page asks for: what is so.
-object::ModeChange unchanged_modes(const Command& command) noexcept;
-
 /// Short or long, as MODE SENSE returns it.
 void write_block_descriptor(const Command& command, bool long_lba, Reply& reply);
 

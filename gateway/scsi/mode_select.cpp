@@ -160,7 +160,7 @@ bool plan_mode_select(Command& command, DataPlan& plan) {
 
 void run_mode_select(Command& command) {
   auto& task = command.task();
-  auto change = unchanged_modes(command);
+  object::ModeChange change;
   if (task.planned == 0) return saves(task) ? change_modes(command, change) : command.finish();
   if (task.data_out_length < task.planned) return command.fail(kInvalidInformationUnit);
   Bytes list = task.data_out.span().first(task.planned);

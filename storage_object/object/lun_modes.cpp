@@ -10,27 +10,27 @@
 namespace caisson::object {
 namespace {
 
-/// The modes after a change, and what of them is to be saved.
-struct Wanted {
-  ModeValues current;
-  std::optional<ModeValues> saved;
-};
+ModeValues with_cache(ModeValues values, catalog::CacheMode cache) {
+  values.cache = cache;
+  return values;
+}
 
 }  // namespace
 
 /// What is dirty is flushed before anybody has to wait.
 struct LunObject::ModeSwitch final : Change {
-  std::function<Wanted(const ModeSettings&)> wanted;
+  ModeChange change;
   std::function<void(Error)> done;
   block::IoRequest flush;
+  ModeValues before, after;  ///< from start() on
 
-  ModeSwitch(std::shared_ptr<LunObject> what, ChangeOrigin who,
-             std::function<Wanted(const ModeSettings&)> how, std::function<void(Error)> tell)
-      : Change(std::move(what), who), wanted(std::move(how)), done(std::move(tell)) {}
+  ModeSwitch(std::shared_ptr<LunObject> what, ChangeOrigin who, const ModeChange& how,
+             std::function<void(Error)> tell)
+      : Change(std::move(what), who), change(how), done(std::move(tell)) {}
 
   void begin() {
     announce();
-    if (wanted(object->modes_).current.cache == object->cache_mode()) return queue();
+    if (object->modes_after(change).cache == object->cache_mode()) return queue();
     flush.op = block::IoOp::flush;
     flush.owner = this;
     flush.complete = [](block::IoRequest& request) noexcept {
@@ -41,22 +41,29 @@ struct LunObject::ModeSwitch final : Change {
 
   void start() override {
     if (object->state() == catalog::LunState::offline) return end(block::BlockErrc::offline);
-    auto after = wanted(object->modes_);
-    if (after.current.cache == object->cache_mode() && !after.saved) return in_force(after, {});
-    object->mode_keeper_(after.current, after.saved, [this, after](Error error) {
-      resume([this, after, error] { in_force(after, error); });
+    before = object->modes_.current();
+    after = object->modes_after(change);
+    bool save = change.save && object->modes_.saved() != after;
+    if (after.cache == object->cache_mode() && !save) return in_force();
+    auto saved = save ? std::optional(after) : std::nullopt;
+    object->mode_keeper_(after, saved, [this, saved](Error error) {
+      resume([this, saved, error] {
+        if (error) return end(error);
+        if (saved) object->modes_.set_saved(*saved);
+        in_force();
+      });
     });
   }
 
   void refuse(Error why) override { answer(why); }
 
-  void in_force(const Wanted& after, Error error) {
+  /// Beside what others may have changed meanwhile.
+  void in_force() {
     auto& modes = object->modes_;
-    auto before = modes.current();
-    if (error) return end(error);
-    modes.set_current(after.current);
-    if (after.saved) modes.set_saved(*after.saved);
-    if (before != after.current || after.saved) object->announce_modes(origin.nexus);
+    auto now = modes.update([&](ModeValues current) {
+      return with_cache(changed(current, modes.saved(), change), after.cache);
+    });
+    if (before != now.second || change.save) object->announce_modes(origin.nexus);
     end({});
   }
 
@@ -71,39 +78,36 @@ struct LunObject::ModeSwitch final : Change {
   }
 };
 
+ModeValues LunObject::modes_after(const ModeChange& change) const noexcept {
+  auto saved = modes_.saved();
+  auto current = modes_.current();
+  if (cache_is_due_) current.cache = saved.cache;
+  return changed(current, saved, change);
+}
+
 void LunObject::change_modes(ChangeOrigin origin, const ModeChange& change,
                              std::function<void(Error)> done) {
-  auto wanted = [change](const ModeSettings& modes) {
-    Wanted after{changed(modes.current(), modes.saved(), change), std::nullopt};
-    if (change.save && modes.saved() != after.current) after.saved = after.current;
-    return after;
-  };
-  auto after = wanted(modes_);
-  if (after.current.cache == cache_mode() && !after.saved) {  // nothing that others wait for
+  auto after = modes_after(change);
+  bool saves = change.save && modes_.saved() != after;
+  if (after.cache == cache_mode() && !saves) {  // nothing that others wait for
     if (state() == catalog::LunState::offline) return done(block::BlockErrc::offline);
-    if (modes_.current() != after.current) {
-      modes_.set_current(after.current);
-      announce_modes(origin.nexus);
-    }
+    auto [before, now] = modes_.update([&](ModeValues current) {
+      return with_cache(changed(current, modes_.saved(), change), current.cache);
+    });
+    if (before != now) announce_modes(origin.nexus);
     return done({});
   }
   if (!mode_keeper_) return done(make_error_code(Errc::unsupported));
-  (new ModeSwitch(shared_from_this(), origin, wanted, std::move(done)))->begin();
+  (new ModeSwitch(shared_from_this(), origin, change, std::move(done)))->begin();
 }
 
+/// The cache mode follows when nothing is in flight: nobody else waits for that.
 void LunObject::restore_modes() {
   auto saved = modes_.saved();
-  auto current = saved;
-  current.cache = cache_mode();
-  modes_.set_current(current);
-  if (current.cache == saved.cache || !mode_keeper_) return;
-  auto wanted = [](const ModeSettings& modes) { return Wanted{modes.saved(), std::nullopt}; };
-  auto told = [self = shared_from_this()](Error error) {
-    if (error)
-      log::warning("LUN {}: its cache mode stays as it is after a reset: {}",
-                   self->identity()->name, error.message());
-  };
-  (new ModeSwitch(shared_from_this(), {}, wanted, told))->begin();
+  modes_.update([&](ModeValues current) { return with_cache(saved, current.cache); });
+  if (cache_mode() == saved.cache || !cache_restorer_) return;
+  cache_is_due_ = true;
+  cache_restorer_();
 }
 
 void LunObject::announce_modes(std::uint64_t nexus) {

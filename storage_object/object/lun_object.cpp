@@ -62,7 +62,9 @@ LunObject::LunObject(LunParts parts)
       keeper_(std::move(parts.keeper)),
       modes_(parts.saved_modes),
       mode_keeper_(std::move(parts.mode_keeper)),
+      cache_restorer_(std::move(parts.cache_restorer)),
       upkeep_keeper_(std::move(parts.upkeep_keeper)),
+      wipe_rate_(parts.wipe_rate),
       noter_(std::move(parts.noter)),
       shared_counters_(std::make_unique<Counters>()),
       identity_(std::make_shared<const Identity>(std::move(parts.identity))) {
@@ -274,9 +276,11 @@ void LunObject::set_capacity(std::uint64_t capacity, std::uint64_t config_id) {
 void LunObject::set_mode(CacheMode mode, std::shared_ptr<file_store::File> file) {
   data_->replace_file(std::move(file));
   mode_.store(mode);
-  auto current = modes_.current();
-  current.cache = mode;
-  modes_.set_current(current);
+  modes_.update([mode](ModeValues current) {
+    current.cache = mode;
+    return current;
+  });
+  cache_is_due_ = false;
 }
 
 LunObject::Pause::Pause(LunObject& object) : Pause(object, std::chrono::milliseconds::max()) {}

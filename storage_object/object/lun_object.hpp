@@ -40,6 +40,10 @@ using ReservationKeeper =
 using ModeKeeper = std::function<void(ModeValues current, std::optional<ModeValues> saved,
                                       std::function<void(Error)> kept)>;
 
+/// Has the cache mode switched to the saved one, now or later, while nothing is in
+/// flight. From any thread; does not block.
+using CacheRestorer = std::function<void()>;
+
 /// Makes a state of upkeep durable, on a control thread, then calls `kept`.
 using UpkeepKeeper =
     std::function<void(UpkeepState state, bool may_be_left, std::function<void(Error)> kept)>;
@@ -61,9 +65,11 @@ struct LunParts {
   ReservationKeeper keeper{};       ///< none: nothing can be kept
   ModeValues saved_modes{.cache = cache};
   ModeKeeper mode_keeper{};  ///< none: nothing can be saved
+  CacheRestorer cache_restorer{};
   UpkeepState upkeep = UpkeepState::none;
   bool upkeep_may_be_left = false;
   UpkeepKeeper upkeep_keeper{};  ///< none: nothing can be kept
+  std::uint64_t wipe_rate = 0;   ///< bytes per second of an upkeep; 0: no limit
   EventNoter noter{};            ///< none: events are dropped
 };
 
@@ -113,6 +119,8 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
 
   // For the registry; control threads.
 
+  /// A reset took the cache mode back, and that is still to be done.
+  bool cache_is_due() const noexcept { return cache_is_due_; }
   /// What was saved, by whoever saved it.
   void set_saved_modes(ModeValues saved) noexcept { modes_.set_saved(saved); }
   /// Nothing is in flight and nothing starts while it lives.
@@ -169,6 +177,7 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
 
   void announce(std::uint64_t nexus, NexusEvent event);
   void announce_modes(std::uint64_t nexus);
+  ModeValues modes_after(const ModeChange& change) const noexcept;
   void end_upkeep(bool failed, std::function<void()> ended);
   void start(ObjectOp& op);
   Error refuse(const block::IoRequest& request) const;
@@ -200,9 +209,12 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   ReservationKeeper keeper_;
   ModeSettings modes_;
   ModeKeeper mode_keeper_;
+  CacheRestorer cache_restorer_;
+  std::atomic<bool> cache_is_due_{false};
   Medium medium_;
   Upkeep upkeep_;
   UpkeepKeeper upkeep_keeper_;
+  const std::uint64_t wipe_rate_;
   EventNoter noter_;
   std::atomic<bool> shares_blocks_{false};
   Space space_;

@@ -26,16 +26,17 @@ struct LunObject::UpkeepStart final : Change {
   /// Alone with the object: whoever comes later is refused.
   void start() override {
     auto before = object->upkeep_.state();
+    bool could_be_left = object->upkeep_.may_be_left();
     if (auto why = refusal()) {
       leave();
       return answer(why);
     }
     leave();
     if (object->upkeep_.state() != UpkeepState::sanitizing) return go_on();
-    auto noted = [this, before](Error error) {
-      resume([this, before, error] {
+    auto noted = [this, before, could_be_left](Error error) {
+      resume([this, before, could_be_left, error] {
         if (!error) return go_on();
-        object->upkeep_.restore(before, object->upkeep_.may_be_left());
+        object->upkeep_.restore(before, could_be_left);
         answer(error);
       });
     };
@@ -73,6 +74,7 @@ struct LunObject::UpkeepStart final : Change {
 
 void LunObject::start_upkeep(ChangeOrigin origin, UpkeepRequest request,
                              std::function<void(Error)> begun, std::function<void(Error)> done) {
+  request.bytes_per_second = wipe_rate_;
   auto sanitizes = request.kind != UpkeepRequest::Kind::format;
   if (features_.read_only) return begun(BlockErrc::write_protected);
   if (sanitizes && shares_blocks_.load()) return begun(make_error_code(Errc::in_use));

@@ -10,10 +10,12 @@ using catalog::CacheMode;
 ModeValues changed(ModeValues current, ModeValues saved, const ModeChange& change) noexcept {
   auto cache = current.cache;
   auto has_cache = cache != CacheMode::writethrough;
-  if (change.write_cache && !has_cache)
+  if (change.write_cache == true && !has_cache)
     cache = saved.cache == CacheMode::writethrough ? CacheMode::writeback : saved.cache;
-  if (!change.write_cache) cache = CacheMode::writethrough;
-  return {cache, change.write_protect, change.descriptor_sense, change.task_aborted};
+  if (change.write_cache == false) cache = CacheMode::writethrough;
+  return {cache, change.write_protect.value_or(current.write_protect),
+          change.descriptor_sense.value_or(current.descriptor_sense),
+          change.task_aborted.value_or(current.task_aborted)};
 }
 
 void write_modes(format::pb::Trailer& message, const ModeValues& saved) {

@@ -5,6 +5,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
+#include <utility>
 
 #include "storage_object/catalog/records.hpp"
 
@@ -25,13 +27,13 @@ struct ModeValues {
   bool operator==(const ModeValues&) const = default;
 };
 
-/// What a host asks for. `write_cache` leaves the cache mode alone where it says
-/// what is so already.
+/// What a host asks for; the rest stays. `write_cache` leaves the cache mode alone
+/// where it says what is so already.
 struct ModeChange {
-  bool write_cache = true;
-  bool write_protect = false;
-  bool descriptor_sense = false;
-  bool task_aborted = false;
+  std::optional<bool> write_cache{};
+  std::optional<bool> write_protect{};
+  std::optional<bool> descriptor_sense{};
+  std::optional<bool> task_aborted{};
   bool save = false;  ///< as saved values too, durable when that is answered
 };
 
@@ -49,7 +51,16 @@ class ModeSettings {
 
   // For the object.
 
-  void set_current(ModeValues values) noexcept { current_.store(pack(values)); }
+  /// Sets the current values to change(current); `change` may be asked more than once.
+  /// What they were, and are.
+  template <class Change>
+  std::pair<ModeValues, ModeValues> update(Change change) noexcept {
+    auto before = current_.load();
+    ModeValues after;
+    do after = change(unpack(before));
+    while (!current_.compare_exchange_weak(before, pack(after)));
+    return {unpack(before), after};
+  }
   void set_saved(ModeValues values) noexcept { saved_.store(pack(values)); }
 
  private:

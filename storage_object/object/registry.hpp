@@ -110,6 +110,8 @@ struct RegistryOptions {
   std::chrono::seconds lock_wait{30};  ///< how long a restart waits for the owner lock
   /// How often the names of served containers are compared with what is open; 0: never.
   std::chrono::milliseconds watch_interval{5000};
+  /// Bytes per second that formatting or sanitizing one LUN moves; 0: no limit.
+  std::uint64_t wipe_rate = 0;
   /// How long a change waits for hosts' requests under way to end.
   std::chrono::milliseconds pause_limit{15000};
   /// How long stop() waits for what is flushed and closed.

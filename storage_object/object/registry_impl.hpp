@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -54,6 +55,7 @@ struct Entry {
   bool erased = false;                   ///< no longer in the lists
   bool failing = false;                  ///< failed, whatever the row says
   bool unrecorded = false;               ///< failed; neither catalog nor trailer is sure to say so
+  bool recording_again = false;          ///< on its lane
   bool in_doubt = false;                 ///< offline: its row may be another at the next start
   Bearing bearing = Bearing::ours;       ///< as last seen; never `unknown`
   std::string failure;                   ///< why it fails; empty: a flush failed
@@ -136,6 +138,18 @@ class Registry final : public ObjectRegistry {
   Outcome<> put_store(const catalog::StoreRecord& record);
   void try_store(catalog::StoreRecord record, Asked asked = Asked::no);
   void revive(std::string_view store);
+  /// While it lives nobody else opens the store. Waits for who does.
+  class Trying {
+   public:
+    Trying(Registry& registry, std::string_view store);
+    ~Trying();
+    Trying(const Trying&) = delete;
+    Trying& operator=(const Trying&) = delete;
+
+   private:
+    Registry& registry_;
+    const std::string store_;
+  };
 
   // Serving (registry_serve.cpp).
   /// Opens the container and serves it; what a crash interrupted is finished.
@@ -143,12 +157,17 @@ class Registry final : public ObjectRegistry {
   Outcome<> open_and_serve(const EntryPtr& entry);
   Outcome<> serve(const EntryPtr& entry, std::unique_ptr<Container> container);
   Outcome<> make_sure(const EntryPtr& entry, Container& container);
+  /// Of one that is not served yet: a sync that fails marks it before anybody tries again.
+  void mark_losses(const Uuid& uuid, Container& container);
+  Outcome<> anchor_new(const EntryPtr& entry, Container& container);
   Outcome<> finish_resize(const EntryPtr& entry, Container& container);
   Outcome<> finish_creation(const EntryPtr& entry);
   Outcome<> finish_deletion(const EntryPtr& entry);
   Outcome<> finish_import(const EntryPtr& entry, file_store::Store& store);
   Outcome<> take_back_creation(const EntryPtr& entry, std::string_view why);
   Outcome<> finish_rename(const EntryPtr& entry);
+  Outcome<> keep_name(const std::string& store, std::string_view name);
+  Outcome<LunView> rename_kept(const EntryPtr& entry, std::string_view to, bool dry_run);
   Outcome<> end_rename(const EntryPtr& entry, std::string_view name);
   void tell_name(const EntryPtr& entry);
   enum class MayWait : std::uint8_t { no, yes };  ///< for the owner lock, beside the others
@@ -165,6 +184,8 @@ class Registry final : public ObjectRegistry {
   static void use_file(LunObject& object, std::shared_ptr<file_store::File> file,
                        catalog::CacheMode mode);
   UpkeepKeeper upkeep_keeper(const EntryPtr& entry);
+  CacheRestorer cache_restorer(const EntryPtr& entry);
+  void restore_cache(const EntryPtr& entry);
   EventNoter event_noter(const EntryPtr& entry);
   Error keep_upkeep(const EntryPtr& entry, UpkeepState state, bool may_be_left);
 
@@ -183,6 +204,7 @@ class Registry final : public ObjectRegistry {
   bool is_failing(const EntryPtr& entry) const;
   std::vector<EntryPtr> missing_failures() const;
   void keep_recording();
+  void record_again(const EntryPtr& entry);
   void record_until_stopped();
   Outcome<> go_offline(const EntryPtr& entry);
   void withdraw_in_doubt(const EntryPtr& entry, const char* change);
@@ -211,7 +233,13 @@ class Registry final : public ObjectRegistry {
   void note_event(std::string_view kind, const std::string& lun, std::string_view text);
   bool stopping() const;
   std::vector<std::string> close_all();
-  std::vector<std::string> record_missing_failures();
+  struct Names {
+    std::mutex mutex;
+    std::vector<std::string> names;
+  };
+  std::vector<std::function<void()>> record_missing_failures(
+      const std::shared_ptr<Names>& unrecorded);
+  bool misses_failure(const EntryPtr& entry) const;
 
   // Creation and import (registry_create.cpp, registry_import.cpp).
   Outcome<catalog::LunRecord> checked_row(const CreateOptions& options);
@@ -238,6 +266,8 @@ class Registry final : public ObjectRegistry {
                                bool dry_run);
   Outcome<LunView> adopt_row(catalog::LunRecord row, std::unique_ptr<Container> container,
                              bool dry_run);
+  Outcome<> fit(const Uuid& uuid, Container& container);
+  Outcome<> replace_row(const EntryPtr& entry, const catalog::LunRecord& row);
   Outcome<> check_adoptable(const catalog::LunRecord& row, const EntryPtr& known) const;
   Outcome<LunView> preview_resize(LunView lun, std::uint64_t capacity);
   Outcome<> intend_resize(const EntryPtr& entry, Container& container,
@@ -250,14 +280,16 @@ class Registry final : public ObjectRegistry {
   const RegistryOptions options_;
   RegistryObserver* observer_ = nullptr;
   std::unique_ptr<FailureMarks> marks_;
-  bool distrust_ = false;    // the last stop was not clean: what is read may not be durable
-  std::mutex place_mutex_;   // one change of the stores at a time: each looks where the others lie
-  std::mutex rename_mutex_;  // one rename at a time: two may want the same name
+  bool distrust_ = false;   // the last stop was not clean: what is read may not be durable
+  std::mutex place_mutex_;  // one new store at a time: each looks where the others lie
 
   mutable std::mutex mutex_;  // guards the lists below and what Entry says
   std::map<std::string, StoreEntry, std::less<>> stores_;
+  std::set<std::string, std::less<>> trying_;  // stores that somebody opens
+  std::condition_variable tried_;
   std::vector<std::unique_ptr<file_store::Store>> removed_stores_;
   std::map<std::string, EntryPtr, std::less<>> by_name_;
+  std::set<std::string, std::less<>> coming_names_;  // of renames under way
   std::map<std::pair<std::string, std::string>, EntryPtr> by_file_;
   std::map<Uuid, EntryPtr> by_uuid_;
   std::multimap<std::string, EntryPtr, std::less<>> by_target_;

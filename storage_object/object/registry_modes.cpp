@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What hosts set at a LUN and what is kept of it: modes, and whether a sanitize
 // has ended. The catalog's row rules the cache mode, the trailer the rest.
+#include <algorithm>
+
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/log.hpp"
 #include "storage_object/object/registry_impl.hpp"
@@ -49,6 +51,35 @@ Error Registry::keep_modes(const EntryPtr& entry, ModeValues current,
     }
   if (file) use_file(*object, std::move(file), current.cache);
   return {};
+}
+
+CacheRestorer Registry::cache_restorer(const EntryPtr& entry) {
+  return [this, lane = entry->lane, weak = std::weak_ptr(entry)] {
+    control_->post(lane, [this, weak] {
+      if (auto due = weak.lock()) restore_cache(due);
+    });
+  };
+}
+
+/// Where it cannot be done now, the watch comes again.
+void Registry::restore_cache(const EntryPtr& entry) {
+  constexpr std::chrono::milliseconds kMoment{500};  // that hosts may have to wait
+  std::unique_lock change(entry->change, std::try_to_lock);
+  if (!change) return;
+  std::shared_ptr<Container> container;
+  std::shared_ptr<LunObject> object;
+  {
+    std::lock_guard lock(mutex_);
+    container = entry->container;
+    object = entry->object;
+  }
+  if (!object || !container || !object->cache_is_due()) return;
+  auto store = open_store(row_of_entry(entry).store);
+  if (!store) return;
+  auto mode = object->modes().saved().cache;
+  auto file = container->open_data(**store, mode);
+  LunObject::Pause pause(*object, std::min(kMoment, options_.pause_limit));
+  if (file && pause.reached() && object->cache_is_due()) use_file(*object, std::move(*file), mode);
 }
 
 Outcome<> Registry::save_modes(const EntryPtr& entry, Container& container, ModeValues saved) {

@@ -160,11 +160,20 @@ Outcome<> Registry::open_and_serve(const EntryPtr& entry) {
 /// What the last process left half done is finished, and what it may have left in the
 /// page cache only is made durable. That syncs hear of a loss is not forgotten.
 Outcome<> Registry::make_sure(const EntryPtr& entry, Container& container) {
+  mark_losses(row_of_entry(entry).uuid, container);
   auto done = finish_resize(entry, container);
   if (done && distrust_) done = container.anchor();
   if (!done && container.take_sync_failure()) record_failure(entry, [] {});
   if (done) container.keep_room();
   return done;
+}
+
+void Registry::mark_losses(const Uuid& uuid, Container& container) {
+  container.set_sync_hook([this, uuid](file_store::File& synced) {
+    auto done = synced.sync_all();
+    if (!done) marks_->set_quickly(uuid);
+    return done;
+  });
 }
 
 Outcome<> Registry::finish_resize(const EntryPtr& entry, Container& container) {
@@ -214,9 +223,11 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
   const auto trailer = container->slot().message;
   parts.saved_modes = read_modes(trailer, row.cache);
   parts.mode_keeper = mode_keeper(entry);
+  parts.cache_restorer = cache_restorer(entry);
   if (trailer.has_sanitize()) parts.upkeep = UpkeepState::sanitize_failed;
   parts.upkeep_may_be_left = trailer.sanitize().may_be_left();
   parts.upkeep_keeper = upkeep_keeper(entry);
+  parts.wipe_rate = options_.wipe_rate;
   parts.noter = event_noter(entry);
   auto object = std::make_shared<LunObject>(std::move(parts));
   container->set_sync_hook([weak = std::weak_ptr(object)](file_store::File& synced) {
@@ -251,11 +262,22 @@ void Registry::take_down(const EntryPtr& entry) {
     object->withdraw();
     auto flushed = file_store::sync(*object->data().file());
     if (!flushed && !was_failed) record_failure(entry, [] {});
-    object->data().close();  // front ends may keep the object; the owner lock goes with the file
+    object->data().close();  // front ends may keep the object
   }
-  std::lock_guard lock(mutex_);
-  entry->object.reset();
-  entry->container.reset();
+  control_->drain(entry->lane);  // what is still to be kept in the trailer
+  {
+    std::lock_guard lock(mutex_);
+    entry->object.reset();
+    entry->container.reset();
+  }
+  if (!container) return;
+  // Its trailer is written with entry->change held or on the lane: by nobody from now
+  // on. Who only looks at it may hold it open for a while, but not its lock.
+  control_->drain(entry->lane);
+  auto store = open_store(row_of_entry(entry).store);
+  if (!store) return;
+  if (auto locked = container->open_data(**store, catalog::CacheMode::writeback))
+    (void)(*locked)->release_owner();  // else it goes with the file
 }
 
 Error Registry::keep_reservations(const EntryPtr& entry, const ReservationState& state) {

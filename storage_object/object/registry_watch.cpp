@@ -100,8 +100,12 @@ void Registry::watch_store(const std::string& name) {
     std::lock_guard lock(mutex_);
     for (const auto& [lun, entry] : by_name_)
       if (entry->record.store == name && entry->object) served.push_back(entry);
+    for (const auto& entry : served)
+      if (entry->object->cache_is_due())
+        control_->post(entry->lane, [this, entry] { restore_cache(entry); });
   }
   watch_space(name, served);
+  if (!missing_failures().empty()) keep_recording();  // there may be a thread for it now
   for (const auto& entry : served) {
     if (stopping()) return;
     auto found = bearing(entry);

@@ -91,6 +91,7 @@ ReservationResult Reservations::change_unit(std::uint64_t nexus, ReservationActi
     return through ? ReservationResult::done : ReservationResult::conflict;
   }
   if (action == ReservationAction::reserve_unit) {
+    if (!sessions_.contains(nexus)) return ReservationResult::conflict;  // gone while it waited
     if (unit_holder_ != 0 && unit_holder_ != nexus) return ReservationResult::conflict;
     unit_holder_ = nexus;
   } else if (unit_holder_ == nexus) {

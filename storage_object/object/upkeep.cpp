@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "storage_object/base/executor.hpp"
+#include "storage_object/block/throttle_device.hpp"
 
 namespace caisson::object {
 
@@ -21,6 +22,7 @@ bool Upkeep::begin(const UpkeepRequest& request) noexcept {
   auto before = state();
   do {
     if (is_under_way(before)) return false;
+    if (before == UpkeepState::sanitize_failed && target == UpkeepState::formatting) return false;
   } while (!state_.compare_exchange_weak(before, target));
   progress_.store(0);
   may_be_left_.store(request.may_be_left);
@@ -57,7 +59,8 @@ class Sweep {
       : device_(std::move(device)),
         upkeep_(upkeep),
         done_(std::move(done)),
-        capacity_(device_->geometry().capacity) {
+        capacity_(device_->geometry().capacity),
+        paced_(*device_, {.bytes_per_second = request.bytes_per_second}) {
     plan(std::move(request));
     request_.owner = this;
     request_.complete = on_complete;
@@ -71,7 +74,7 @@ class Sweep {
       if (!aim()) return end({});
       submitting_ = true;
       completed_ = false;
-      device_->submit(request_);
+      paced_.submit(request_);
       submitting_ = false;
       if (!completed_) return;
       if (!account()) return;
@@ -198,6 +201,7 @@ class Sweep {
   Upkeep& upkeep_;  // of the device
   std::function<void(Error)> done_;
   const std::uint64_t capacity_;
+  block::ThrottleDevice paced_;
   std::vector<Pass> passes_;
   std::size_t pass_ = 0;
   std::uint64_t position_ = 0;

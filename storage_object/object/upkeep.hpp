@@ -37,6 +37,7 @@ struct UpkeepRequest {
   std::uint8_t passes = 1;   ///< of overwrite, 1 to 31
   bool invert = false;       ///< the pattern's complement in every other pass; the first is plain
   bool may_be_left = false;  ///< of a sanitize: its failure ends without another (AUSE)
+  std::uint64_t bytes_per_second = 0;  ///< moved at most; 0: as fast as it goes
 };
 
 /// Thread-safe; state() costs one relaxed load.
@@ -55,7 +56,7 @@ class Upkeep {
     may_be_left_.store(may_be_left);
     state_.store(state);
   }
-  /// False: one is under way.
+  /// False: one is under way, or would hide that a sanitize failed.
   bool begin(const UpkeepRequest& request) noexcept;
   void advance(std::uint64_t done, std::uint64_t of) noexcept;
   void end(bool failed) noexcept;

@@ -14,6 +14,7 @@ import queue
 import re
 import subprocess
 import sys
+import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -25,7 +26,7 @@ RANK = {"hang": 0, "fail": 1, "skip": 2, "pass": 3}
 
 # What a LUN can be like. `TEST` in the table is run on a thin one, `TEST@KIND` on
 # another: what a thin disk rightly refuses or skips is passed there.
-Kind = collections.namedtuple("Kind", "size create grant")
+Kind = collections.namedtuple("Kind", "size create grant daemon", defaults=[()])
 KINDS = {
     "thin": Kind("128M", [], []),
     "thick": Kind("128M", ["--thick"], []),
@@ -33,6 +34,8 @@ KINDS = {
     "4096": Kind("128M", ["--block-size", "4096"], []),
     "removable": Kind("128M", ["--removable"], []),
     "read-only": Kind("128M", [], ["--read-only"]),
+    # One that is being sanitized while the suite looks, however fast the machine is.
+    "paced": Kind("128M", [], [], ("--wipe-rate", "12")),
 }
 
 Outcome = collections.namedtuple("Outcome", "result detail")
@@ -145,16 +148,27 @@ def compare(results, expected):
 
 @contextlib.contextmanager
 def caisson(options, directory):
-    server = gateway.Gateway(options.bin, directory)
-    server.start(["127.0.0.1:0", "127.0.0.1:0"])
     with contextlib.ExitStack() as ending:
-        ending.push(server.__exit__)
+        servers = {}
+        starting = threading.Lock()
         count = iter(range(10**6))
-        server.caisson("host", "create", "*", "--no-auth")
+
+        def server_with(flags):
+            with starting:
+                if flags not in servers:
+                    place = directory / f"gateway{len(servers)}"
+                    place.mkdir()
+                    server = gateway.Gateway(options.bin, place, flags=flags)
+                    ending.push(server.__exit__)
+                    server.start(["127.0.0.1:0", "127.0.0.1:0"])
+                    server.caisson("host", "create", "*", "--no-auth")
+                    servers[flags] = server
+                return servers[flags]
 
         def new_url(kind):
             name = f"conformance-{next(count)}"
             like = KINDS[kind]
+            server = server_with(like.daemon)
             server.create_lun(name, like.size, *like.create, *options.lun_flag)
             server.caisson("access", "grant", name, "*", *like.grant)
             path = server.url(name).removeprefix(f"iscsi://{server.iscsi}")
@@ -200,7 +214,7 @@ def parse_arguments():
     parser.add_argument("--record", type=pathlib.Path, help="write what was found as a table")
     parser.add_argument("--test", default="", help="only tests whose name contains this")
     parser.add_argument("--workers", type=int, default=4)
-    parser.add_argument("--seconds", type=int, default=60, help="limit of one test")
+    parser.add_argument("--seconds", type=int, default=150, help="limit of one test")
     parser.add_argument("--lun-flag", action="append", default=[], help="further flag of lun create")
     return parser.parse_args()
 

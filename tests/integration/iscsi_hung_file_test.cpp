@@ -316,5 +316,69 @@ TEST_F(IscsiHungFile, MemoryOfAbortedCommandsIsBounded) {
   EXPECT_TRUE(IscsiTarget::eventually([&] { return small.server->bytes_held() == 0; }));
 }
 
+/// A read of the other LUN that waits for memory which the hung one holds.
+class IscsiHungMemory : public IscsiHungFile {
+ protected:
+  IscsiHungMemory()
+      : small_([](ServerOptions& options) {
+          adjust(options);
+          options.limits.session_bytes = 16 << 10;
+        }) {}
+  void start() {
+    auto other = std::make_shared<scsi::LogicalUnit>(small_.object);
+    small_.directory.grant(IscsiTarget::kOpenHost, kHung,
+                           {scsi::Verdict::granted, {{0, unit_, false}, {1, other, false}}});
+    small_client_ = std::make_unique<IscsiClient>(small_.port());
+    ASSERT_EQ(small_client_->login(kHung).status, 0);
+    small_client_->clear_attentions();
+    gate_->hang(IoOp::read);
+    number_ = small_client_->cmd_sn;
+    hung_ = small_client_->send_command(read_16(0, 30), kFinalBit | kReadBit, 30 * 512);
+    EXPECT_TRUE(IscsiTarget::eventually([&] { return gate_->hanging() == 1; }));
+    small_client_->finish(send_to_other({}, 0));  // what it has to tell of its power on
+    waiting_ = send_to_other(read_16(0, 8), 8 * 512);
+  }
+  std::uint32_t send_to_other(const std::vector<std::byte>& cdb, std::uint32_t length) {
+    auto command = make_header<ScsiCommandBhs>(Opcode::scsi_command,
+                                               length == 0 ? kFinalBit : kFinalBit | kReadBit);
+    command.lun = std::uint64_t{1} << 48;
+    command.initiator_task_tag = small_client_->next_tag();
+    command.cmd_sn = small_client_->cmd_sn++;
+    command.expected_length = length;
+    std::ranges::copy(cdb, command.cdb.begin());
+    small_client_->send(command);
+    return command.initiator_task_tag;
+  }
+  void TearDown() override {
+    gate_->release();
+    small_client_.reset();
+    IscsiHungFile::TearDown();
+  }
+
+  IscsiTarget small_;
+  std::unique_ptr<IscsiClient> small_client_;
+  std::uint32_t number_ = 0, hung_ = 0, waiting_ = 0;
+};
+
+TEST_F(IscsiHungMemory, WhoWaitsForItIsNotKeptWaitingByAnotherLun) {
+  start();
+  EXPECT_EQ(small_client_->finish(waiting_).status, 0x28) << "TASK SET FULL";
+  EXPECT_EQ(gate_->hanging(), 1u);
+}
+
+TEST_F(IscsiHungFile, LogoutThatAFunctionSetsFreeEndsTheFunction) {
+  auto next = client_->cmd_sn;
+  auto logout = make_header<LogoutRequestBhs>(Opcode::logout_request);
+  logout.reason = kFinalBit;
+  logout.initiator_task_tag = client_->next_tag();
+  logout.cid = 1;
+  logout.cmd_sn = next + 1;
+  client_->send(logout);
+  client_->cmd_sn = next + 2;
+  client_->send(client_->abort_of(0x1234, next));
+  EXPECT_EQ(client_->receive().opcode(), Opcode::logout_response);
+  EXPECT_TRUE(client_->closed());
+}
+
 }  // namespace
 }  // namespace caisson::tests

@@ -45,17 +45,22 @@ IscsiClient::LoginReply chap_login(IscsiClient& client, const std::string& user,
   return client.login_step(0, 3, keys);
 }
 
-std::string send_targets(IscsiClient& client, std::string_view which) {
+/// The answer to a text request, or to the request for more of one.
+Pdu ask(IscsiClient& client, std::string_view text, std::uint32_t transfer_tag = kNoTag) {
   auto header = make_header<TextRequestBhs>(Opcode::text_request);
-  header.initiator_task_tag = client.next_tag();
-  header.target_transfer_tag = kNoTag;
+  header.initiator_task_tag = 0x7e;
+  header.target_transfer_tag = transfer_tag;
   header.cmd_sn = client.cmd_sn++;
-  std::string text;
-  append_text(text, "SendTargets", which);
   client.send(header, to_bytes(text));
   auto reply = client.receive();
   EXPECT_EQ(reply.opcode(), Opcode::text_response);
-  return std::string(reply.text());
+  return reply;
+}
+
+std::string send_targets(IscsiClient& client, std::string_view which) {
+  std::string text;
+  append_text(text, "SendTargets", which);
+  return std::string(ask(client, text).text());
 }
 
 class IscsiLogin : public ::testing::Test {
@@ -80,6 +85,17 @@ TEST_F(IscsiLogin, DiscoveryListsTheGrantedTargetAtTheAddressItWasReached) {
   EXPECT_TRUE(client.closed());
 }
 
+TEST_F(IscsiLogin, TargetsAreListedOnceARequest) {
+  IscsiClient client(target_.port());
+  ASSERT_EQ(client.discover().status, 0);
+  auto once = send_targets(client, "All");
+  std::string text;
+  for (int i = 0; i < 3; ++i) append_text(text, "SendTargets", "All");
+  std::string rejected;
+  for (int i = 0; i < 2; ++i) append_text(rejected, "SendTargets", "Reject");
+  EXPECT_EQ(ask(client, text).text(), once + rejected);
+}
+
 TEST_F(IscsiLogin, LongTextComesInPiecesOnRequest) {
   for (int i = 0; i < 40; ++i)
     target_.directory.grant(IscsiTarget::kOpenHost,
@@ -87,19 +103,17 @@ TEST_F(IscsiLogin, LongTextComesInPiecesOnRequest) {
                             {scsi::Verdict::granted, {{0, target_.unit, false}}});
   IscsiClient client(target_.port());
   ASSERT_EQ(client.discover({{"MaxRecvDataSegmentLength", "512"}}).status, 0);
-  auto header = make_header<TextRequestBhs>(Opcode::text_request);
-  header.initiator_task_tag = client.next_tag();
-  header.target_transfer_tag = kNoTag;
-  std::string ask, whole;
-  append_text(ask, "SendTargets", "All");
+  std::string request, whole;
+  append_text(request, "SendTargets", "All");
+  std::uint32_t tag = kNoTag;
   for (int pieces = 0; pieces < 100; ++pieces) {
-    header.cmd_sn = client.cmd_sn++;
-    client.send(header, to_bytes(ask));
-    auto reply = client.receive();
+    auto reply = ask(client, request, tag);
     ASSERT_LE(reply.data.size(), 512u);
+    EXPECT_EQ(target_.server->bytes_held() == 0, reply.bhs.final())
+        << "what waits is accounted for";
     whole += reply.text();
-    header.target_transfer_tag = reply.as<TextResponseBhs>().target_transfer_tag;
-    ask.clear();
+    tag = reply.as<TextResponseBhs>().target_transfer_tag;
+    request.clear();
     if (reply.bhs.final()) break;
   }
   std::size_t names = 0;

@@ -190,7 +190,7 @@ void MemoryObject::change_reservations(ChangeOrigin origin, object::ReservationR
 
 Error MemoryObject::reset() {
   reservations_.reset();
-  modes_.set_current(modes_.saved());
+  modes_.update([this](object::ModeValues) { return modes_.saved(); });
   announce(object::ObjectEvent::reset);
   return {};
 }
@@ -210,7 +210,7 @@ void MemoryObject::change_modes(ChangeOrigin origin, const object::ModeChange& c
   if (mode_error_) return done(mode_error_);
   auto before = modes_.current();
   auto after = object::changed(before, modes_.saved(), change);
-  modes_.set_current(after);
+  modes_.update([&](object::ModeValues) { return after; });
   if (change.save) modes_.set_saved(after);
   if (before != after) {
     std::lock_guard lock(observers_mutex_);

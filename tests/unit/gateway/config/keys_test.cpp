@@ -72,6 +72,7 @@ TEST(KeysTest, EveryKeyTakesEffect) {
       {"engine", "threads"},
       {"log_level", "error"},
       {"daily_copies", "3"},
+      {"wipe_rate", "3"},
       {"iscsi.listen", "127.0.0.1:1"},
       {"iscsi.target_groups", "iqn.2026-11.io.caisson:n:a=1"},
       {"iscsi.login_timeout", "3"},

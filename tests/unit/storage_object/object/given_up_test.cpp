@@ -2,7 +2,9 @@
 // Requests that their senders take back or give up.
 #include <gtest/gtest.h>
 
+#include <future>
 #include <mutex>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -245,6 +247,34 @@ TEST_F(QueuedModes, DoNotChangeOnceTheyWereRecalled) {
     EXPECT_TRUE(old_.ended_with({}));
     old_.completions = 0;
   }
+}
+
+TEST_F(QueuedModes, AreWhatOthersMadeOfThemMeanwhile) {
+  ask(false);
+  object_->change_modes({8}, {.write_protect = true}, [](Error error) { EXPECT_FALSE(error); });
+  EXPECT_TRUE(object_->modes().write_protect());
+  gate_->release();
+  while (told_.empty()) thread_->run();
+  EXPECT_TRUE(object_->modes().write_protect());
+  EXPECT_EQ(object_->cache_mode(), catalog::CacheMode::writethrough);
+}
+
+TEST_F(QueuedModes, HoldUpNobodyAfterAReset) {
+  thread_.reset();  // control threads wait themselves
+  std::promise<Error> told;
+  object_->change_modes({7}, {.write_cache = false}, [&](Error error) { told.set_value(error); });
+  ASSERT_EQ(told.get_future().get(), Error());
+  hang(old_);
+  object_->abandon(old_.request);
+  EXPECT_EQ(object_->reset(), Error());
+  Sent beside(IoOp::write, 0, filled(512, 3));
+  object_->submit(beside.request);
+  while (beside.completions == 0) std::this_thread::yield();  // behind it for a moment at most
+  gate_->release();
+  EXPECT_TRUE(old_.ended_with({}));
+  EXPECT_EQ(object_->reset(), Error());
+  while (object_->cache_mode() != catalog::CacheMode::writeback) std::this_thread::yield();
+  thread_ = std::make_unique<OwnThread>();
 }
 
 TEST_F(QueuedModes, ChangeWhenNobodyRecallsThem) {

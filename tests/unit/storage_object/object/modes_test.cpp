@@ -62,6 +62,9 @@ class ModesTest : public ::testing::Test {
 constexpr ModeChange kEverything{
     .write_cache = false, .write_protect = true, .descriptor_sense = true, .task_aborted = true};
 
+constexpr ModeChange kNothing{
+    .write_cache = true, .write_protect = false, .descriptor_sense = false, .task_aborted = false};
+
 ModeChange saved(ModeChange change) {
   change.save = true;
   return change;
@@ -85,7 +88,7 @@ TEST_F(ModesTest, WhatIsSavedComesBackAfterARestart) {
   EXPECT_EQ(db().modes().current(), (ModeValues{CacheMode::writethrough, true, true, true}));
   EXPECT_EQ(db().cache_mode(), CacheMode::writethrough);
   EXPECT_EQ(machine_->registry().find("db")->record.cache, CacheMode::writethrough);
-  EXPECT_EQ(change(saved({})), Error());
+  EXPECT_EQ(change(saved(kNothing)), Error());
   restart();
   EXPECT_EQ(db().modes().current(), ModeValues());
 }
@@ -95,6 +98,27 @@ TEST_F(ModesTest, WhatIsSavedOutlivesAPowerCut) {
   EXPECT_EQ(change(saved(kEverything)), Error());
   restart_after(disk_->power_cut(1));
   EXPECT_EQ(db().modes().current(), (ModeValues{CacheMode::writethrough, true, true, true}));
+}
+
+/// Hears whose change it is told of.
+struct Listener final : object::ObjectObserver {
+  void on_object_event(object::ObjectEvent) noexcept override {}
+  void on_nexus_event(std::uint64_t, object::NexusEvent) noexcept override {}
+  void on_modes_changed(std::uint64_t nexus) noexcept override { heard.push_back(nexus); }
+  std::vector<std::uint64_t> heard;
+};
+
+TEST_F(ModesTest, EveryChangeIsToldAlsoOfTheCacheAlone) {
+  machine_->make("db", kMiB);
+  Listener others;
+  db().subscribe(others);
+  EXPECT_EQ(change({.write_cache = false}), Error());
+  EXPECT_EQ(others.heard, (std::vector<std::uint64_t>{7}));
+  EXPECT_EQ(change({.write_cache = false}), Error());
+  EXPECT_EQ(others.heard.size(), 1u) << "nothing has changed";
+  EXPECT_EQ(change({.write_protect = true}), Error());
+  EXPECT_EQ(others.heard.size(), 2u);
+  db().unsubscribe(others);
 }
 
 TEST_F(ModesTest, WhatAHostDidToAllOfALunIsAnEvent) {

@@ -260,5 +260,11 @@ TEST(ReservationRecord, NonsenseIsDropped) {
   EXPECT_EQ(object::read_reservations(message), object::ReservationState()) << "no such type";
 }
 
+TEST_F(ReservationsTest, WhoHasLeftReservesNothing) {
+  object_->reservations().detach(kA);
+  EXPECT_EQ(ask(kA, {.action = reserve_unit}), ReservationResult::conflict);
+  EXPECT_EQ(perform(IoOp::write, kB), Error());
+}
+
 }  // namespace
 }  // namespace caisson::tests
