@@ -53,8 +53,9 @@ void LunObject::end_durable(ObjectOp& op, bool loss) {
 }
 
 void LunObject::answer_durable(ObjectOp& op, bool good) {
+  if (!good) return answer_failed(op);
   in_flight_.leave(op.range);
-  good ? finish(op, op.result) : answer_failed(op);
+  finish(op, op.result);
 }
 
 // The failed state is on disk before anybody hears of it (decision 3): whoever
@@ -73,21 +74,27 @@ void LunObject::record() {
   recorder_(self, [self] { self->on_recorded(); });
 }
 
+/// The range is held until the recorder has the failure, by all but the first until it
+/// is recorded: who has the whole object to himself finds none that he cannot wait for.
 void LunObject::answer_failed(ObjectOp& op) {
-  bool recorded, first = false;
+  bool first;
+  auto wait_for_record = [&] { op.next = std::exchange(awaiting_record_, &op); };
   {
     std::lock_guard lock(failure_mutex_);
     // Nothing to record: it was refused or ran while an earlier loss, accepted
     // since, was not.
     bool known = !op.durable || op.ticket.failures <= accepted_;
-    recorded = recording_ == Recording::done || (recording_ == Recording::none && known);
-    if (!recorded) {
-      op.next = std::exchange(awaiting_record_, &op);
-      first = begin_recording();
-    }
+    first = recording_ == Recording::none && !known && begin_recording();
+    if (!first && recording_ == Recording::under_way) return wait_for_record();
   }
-  if (recorded) return finish(op, BlockErrc::failed);
   if (first) record();
+  if (op.range.place != InFlightEntry::Place::none)  // else it was refused
+    in_flight_.leave(op.range);
+  if (first) {
+    std::lock_guard lock(failure_mutex_);
+    if (recording_ == Recording::under_way) return wait_for_record();
+  }
+  finish(op, BlockErrc::failed);
 }
 
 std::uint64_t LunObject::fail() {
@@ -140,7 +147,10 @@ void LunObject::on_recorded() {
   announce(ObjectEvent::failed);
   while (waiting) {
     auto& op = *std::exchange(waiting, waiting->next);
-    op.resume([](ObjectOp& one) { one.object->finish(one, BlockErrc::failed); });
+    op.resume([](ObjectOp& one) {
+      if (one.range.place != InFlightEntry::Place::none) one.object->in_flight_.leave(one.range);
+      one.object->finish(one, BlockErrc::failed);
+    });
   }
 }
 
