@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <atomic>
+#include <boost/system/errc.hpp>
 
 #include "storage_object/file_store/file.hpp"
 
@@ -31,6 +32,10 @@ Result<> transfer(File& file, FileOp op, std::uint64_t offset, IoVec memory, boo
 }
 
 }  // namespace
+
+Result<> File::release_owner() {
+  return make_error_code(boost::system::errc::operation_not_supported);
+}
 
 Result<> read_at(File& file, std::uint64_t offset, std::span<std::byte> into) {
   return transfer(file, FileOp::read, offset, {into.data(), into.size()}, false);

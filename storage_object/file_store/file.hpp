@@ -100,9 +100,12 @@ class File {
   /// disk holds. After a failed sync the cache may hold what never reached it.
   virtual Result<> drop_cache() = 0;
   /// The owner lock: exclusive on one byte at offset 2^62, held until the file
-  /// is closed or the process ends. EAGAIN when another holds it, EBADF when
+  /// is closed, it is released or the process ends. EAGAIN when another holds it, EBADF when
   /// opened read-only.
   virtual Result<> lock_owner() = 0;
+  /// Lets go of either form before the file is closed, whoever still holds it open.
+  /// EOPNOTSUPP where only closing does.
+  virtual Result<> release_owner();
   /// The shared form of it, for who only reads: while it is held nobody becomes the
   /// owner. EAGAIN when there is one.
   virtual Result<> hold_off_owner() = 0;

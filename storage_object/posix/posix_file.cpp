@@ -66,6 +66,7 @@ Result<> PosixFile::drop_cache() {
 
 Result<> PosixFile::lock_owner() { return lock(F_WRLCK); }
 Result<> PosixFile::hold_off_owner() { return lock(F_RDLCK); }
+Result<> PosixFile::release_owner() { return lock(F_UNLCK); }
 
 Result<> PosixFile::lock(short type) {
   struct flock lock {};

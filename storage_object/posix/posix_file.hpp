@@ -33,6 +33,7 @@ class PosixFile final : public file_store::File {
   /// EBADF on a file opened read-only.
   Result<> lock_owner() override;
   Result<> hold_off_owner() override;
+  Result<> release_owner() override;
 
   int descriptor() const noexcept { return descriptor_.number; }
   HiddenName* hidden() const noexcept { return hidden_.get(); }

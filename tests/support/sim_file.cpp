@@ -171,4 +171,13 @@ Result<> SimFile::hold_off_owner() {
   return {};
 }
 
+Result<> SimFile::release_owner() {
+  auto lock = core_->lock();
+  auto verdict = core_->enter_blocking(lock, SimOp::lock);
+  if (verdict.error) return verdict.error;
+  if (node_->owner_lock == handle_) node_->owner_lock = 0;
+  if (std::exchange(holds_off_, false)) --node_->held_off;
+  return {};
+}
+
 }  // namespace caisson::tests

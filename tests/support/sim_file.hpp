@@ -20,6 +20,7 @@ class SimFile final : public file_store::File {
   Result<> drop_cache() override;
   Result<> lock_owner() override;
   Result<> hold_off_owner() override;
+  Result<> release_owner() override;
 
   const std::shared_ptr<SimCore>& core() const noexcept { return core_; }
   const SimNodePtr& node() const noexcept { return node_; }

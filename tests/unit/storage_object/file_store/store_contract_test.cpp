@@ -188,6 +188,20 @@ TEST_P(StoreContract, OneHandleOwns) {
   EXPECT_TRUE(second->lock_owner().has_value());
 }
 
+TEST_P(StoreContract, OwnershipIsReleasedBeforeTheFileIsClosed) {
+  auto first = make("a.img");
+  auto second = store_->open("a.img").value();
+  ASSERT_TRUE(first->lock_owner().has_value());
+  EXPECT_TRUE(second->release_owner().has_value());  // which has none
+  EXPECT_EQ(second->lock_owner().error(), system_code(EAGAIN));
+  EXPECT_TRUE(first->release_owner().has_value());
+  EXPECT_TRUE(second->lock_owner().has_value());
+  EXPECT_TRUE(second->release_owner().has_value());
+  ASSERT_TRUE(first->hold_off_owner().has_value());
+  EXPECT_TRUE(first->release_owner().has_value());
+  EXPECT_TRUE(second->lock_owner().has_value());
+}
+
 TEST_P(StoreContract, RandomRequestsAgreeWithAModel) {
   constexpr std::size_t kSize = 300'000;
   auto file = make("a.img");
