@@ -2,7 +2,10 @@
 #include "storage_object/object/parallel_jobs.hpp"
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
+
+#include "storage_object/base/log.hpp"
 
 namespace caisson::object {
 namespace {
@@ -24,27 +27,35 @@ ParallelJobs::~ParallelJobs() {
   for (auto& thread : threads_) thread.join();
 }
 
-void ParallelJobs::add_threads(std::size_t count) {
+void ParallelJobs::add_threads(std::size_t count) try {
   for (auto waiting = std::min(count, jobs_.size() - next_); waiting > 0; --waiting)
     threads_.emplace_back([this] { run(); });
+} catch (const std::system_error& error) {
+  log::error("no thread for another job: {}", error.what());
 }
 
 void ParallelJobs::run() {
   std::unique_lock lock(mutex_);
-  while (next_ < jobs_.size()) {
-    auto mine = next_++;
-    lock.unlock();
-    jobs_[mine]();
-    lock.lock();
-    done_[mine] = true;
-    if (++count_ended_ == jobs_.size()) ended_.notify_all();
-  }
+  while (next_ < jobs_.size()) run_one(lock);
+}
+
+void ParallelJobs::run_one(std::unique_lock<std::mutex>& lock) {
+  auto mine = next_++;
+  lock.unlock();
+  jobs_[mine]();
+  lock.lock();
+  done_[mine] = true;
+  if (++count_ended_ == jobs_.size()) ended_.notify_all();
 }
 
 std::vector<std::size_t> ParallelJobs::wait(std::chrono::milliseconds limit) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
   std::unique_lock lock(mutex_);
   while (count_ended_ < jobs_.size() && std::chrono::steady_clock::now() < deadline) {
+    if (threads_.empty()) {
+      run_one(lock);
+      continue;
+    }
     auto before = count_ended_;
     auto until = std::min(deadline, std::chrono::steady_clock::now() + kPatience);
     if (ended_.wait_until(lock, until, [&] { return count_ended_ == jobs_.size(); })) break;

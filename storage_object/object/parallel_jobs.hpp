@@ -13,6 +13,7 @@
 
 namespace caisson::object {
 
+/// Where the system has no thread for them the caller of wait() does them himself.
 /// Begins with one thread, so that quick jobs run in order; while jobs wait it takes
 /// more, and while none ends ever more, up to one a job. Jobs do not throw.
 class ParallelJobs {
@@ -30,6 +31,7 @@ class ParallelJobs {
 
  private:
   void run();
+  void run_one(std::unique_lock<std::mutex>& lock);
   void add_threads(std::size_t count);  // under mutex_
 
   const std::vector<std::function<void()>> jobs_;

@@ -28,8 +28,8 @@ Registry::~Registry() {
     stopping_ = true;
   }
   lock_wake_.notify_all();
+  closing_.reset();  // which may wait for the watch
   watch_.reset();
-  closing_.reset();
   recording_.reset();
   if (lock_waiter_.joinable()) lock_waiter_.join();
   if (recorder_.joinable()) recorder_.join();
@@ -156,7 +156,7 @@ Outcome<> Registry::erase(const EntryPtr& entry) {
 }
 
 Outcome<> Registry::check_free(const LunRecord& row) const {
-  if (by_name_.contains(row.name))
+  if (by_name_.contains(row.name) || coming_names_.contains(row.name))
     return failure(Errc::already_exists, fmt::format("LUN '{}' exists already", row.name),
                    "choose another name");
   if (by_file_.contains({row.store, row.file}))

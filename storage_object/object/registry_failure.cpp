@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <system_error>
+#include <utility>
 
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/log.hpp"
@@ -99,6 +101,11 @@ bool Registry::write_failure(const EntryPtr& entry) {
   return !entry->unrecorded;  // the trailer may have it although it is closed now
 }
 
+bool Registry::misses_failure(const EntryPtr& entry) const {
+  std::lock_guard lock(mutex_);
+  return !entry->erased && entry->failing && (entry->unrecorded || !says_failed(entry->record));
+}
+
 std::vector<EntryPtr> Registry::missing_failures() const {
   std::vector<EntryPtr> missing;
   std::lock_guard lock(mutex_);
@@ -112,7 +119,25 @@ std::vector<EntryPtr> Registry::missing_failures() const {
 void Registry::keep_recording() {
   std::lock_guard lock(mutex_);
   if (stopping_ || recorder_.joinable()) return;
-  recorder_ = std::thread([this] { record_until_stopped(); });
+  try {
+    recorder_ = std::thread([this] { record_until_stopped(); });
+  } catch (const std::system_error& error) {  // the watch comes again
+    log::error("no thread to record failed states again: {}", error.what());
+  }
+}
+
+/// On its own lane: a trailer that hangs keeps no other LUN's from being written.
+void Registry::record_again(const EntryPtr& entry) {
+  {
+    std::lock_guard lock(mutex_);
+    if (std::exchange(entry->recording_again, true)) return;
+  }
+  control_->post(entry->lane, [this, entry] {
+    if (!stopping() && write_failure(entry))
+      log::info("LUN '{}': its failed state is recorded", row_of_entry(entry).name);
+    std::lock_guard lock(mutex_);
+    entry->recording_again = false;
+  });
 }
 
 void Registry::record_until_stopped() {
@@ -121,11 +146,7 @@ void Registry::record_until_stopped() {
       std::unique_lock lock(mutex_);
       if (lock_wake_.wait_for(lock, options_.record_retry, [this] { return stopping_; })) return;
     }
-    for (const auto& entry : missing_failures()) {
-      if (stopping()) return;
-      if (write_failure(entry))
-        log::info("LUN '{}': its failed state is recorded", row_of_entry(entry).name);
-    }
+    for (const auto& entry : missing_failures()) record_again(entry);
   }
 }
 
@@ -220,10 +241,17 @@ bool Registry::starts_failed(const EntryPtr& entry, Container& container) {
     entry->failing = true;
   }
   if (row.state == LunState::failed) return true;
+  marks_->set_quickly(row.uuid);
   auto saved = save(entry, [](LunRecord& changed) {
     say_failed(changed, "a flush failed before the last stop");
   });
   if (saved) return true;
+  const bool in_trailer = container.slot().message.has_failed();
+  if (!in_trailer) (void)marks_->set(row.uuid);
+  {
+    std::lock_guard lock(mutex_);
+    entry->unrecorded = !in_trailer;
+  }
   log::error("LUN '{}': its failed state is not in the catalog: {}", row.name,
              saved.error().message);
   keep_recording();

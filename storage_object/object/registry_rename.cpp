@@ -57,7 +57,6 @@ void Registry::tell_name(const EntryPtr& entry) {
 
 Outcome<LunView> Registry::rename(std::string_view name, std::string_view to, bool dry_run) {
   if (auto valid = checked_name("LUN", to); !valid) return valid.error();
-  std::lock_guard one_at_a_time(rename_mutex_);
   auto locked = lock(name);
   if (!locked) return locked.error();
   const auto& entry = locked->entry;
@@ -67,12 +66,28 @@ Outcome<LunView> Registry::rename(std::string_view name, std::string_view to, bo
                    fmt::format("LUN '{}': a rename to '{}' is not finished", name, row.rename_to),
                    "take the LUN offline and online to finish it");
   if (row.name == to) return view_of(entry);
+  if (auto kept = keep_name(row.store, to); !kept) return kept.error();
+  auto renamed = rename_kept(entry, to, dry_run);
+  std::lock_guard lock(mutex_);
+  coming_names_.erase(coming_names_.find(to));
+  return renamed;
+}
+
+/// Nobody else gets the name from now on. Nothing that may hang is waited for.
+Outcome<> Registry::keep_name(const std::string& store, std::string_view name) {
+  std::lock_guard lock(mutex_);
+  if (!by_name_.contains(name) && !by_file_.contains({store, container_name(name)}) &&
+      coming_names_.emplace(name).second)
+    return {};
+  return failure(Errc::already_exists, fmt::format("LUN '{}' exists already", name),
+                 "choose another name");
+}
+
+Outcome<LunView> Registry::rename_kept(const EntryPtr& entry, std::string_view to, bool dry_run) {
+  const auto row = row_of_entry(entry);
   auto file = container_name(to);
   auto store = open_store(row.store);
   if (!store) return store.error();
-  auto taken = failure(Errc::already_exists, fmt::format("LUN '{}' exists already", to),
-                       "choose another name");
-  if (find(to) || find_by_file(row.store, file)) return taken;
   if (auto fine = check_bearing(entry); !fine) return fine.error();
   if (dry_run) return preview_rename(view_of(entry), **store, to);
   if (auto noted = save(entry, [&](LunRecord& changed) { changed.rename_to = to; }); !noted)

@@ -38,31 +38,35 @@ Outcome<> Registry::stop() {
                    fmt::format("not flushed within {} s: {}", options_.flush_limit.count() / 1000,
                                joined(hung)),
                    "what hosts flushed is safe; look after the store's file system");
-  auto unrecorded = std::make_shared<std::vector<std::string>>();
-  recording_ = std::make_unique<ParallelJobs>(std::vector<std::function<void()>>{
-      [this, unrecorded] { *unrecorded = record_missing_failures(); }});
+  auto unrecorded = std::make_shared<Names>();
+  recording_ = std::make_unique<ParallelJobs>(record_missing_failures(unrecorded));
   auto rest =
       std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
   if (!recording_->wait(std::max(rest, kLeastForRecords)).empty())
     return failure(Errc::timed_out, "what was still to be recorded of failed LUNs hangs",
                    "look after the file systems of the stores and of the state directory");
-  if (!unrecorded->empty())
+  if (!unrecorded->names.empty())
     return failure(Errc::io_error,
                    fmt::format("neither the catalog nor the trailer took the failed state of {}",
-                               joined(*unrecorded)),
+                               joined(unrecorded->names)),
                    "distrust these LUNs until they are checked");
   return options_.catalog->change(
       [](Transaction& transaction) { return transaction.put_setting(kCleanShutdownSetting, "1"); });
 }
 
-/// Names of the LUNs whose failed state neither catalog nor trailer say.
-std::vector<std::string> Registry::record_missing_failures() {
+/// Jobs that write what is missing, one a LUN; they name those whose failed state
+/// neither catalog nor trailer took.
+std::vector<std::function<void()>> Registry::record_missing_failures(
+    const std::shared_ptr<Names>& unrecorded) {
+  std::vector<std::function<void()>> jobs;
   for (const auto& entry : entries())
-    if (control_) control_->drain(entry->lane);
-  std::vector<std::string> unrecorded;
-  for (const auto& entry : missing_failures())
-    if (!write_failure(entry)) unrecorded.push_back(row_of_entry(entry).name);
-  return unrecorded;
+    jobs.emplace_back([this, entry, unrecorded] {
+      if (control_) control_->drain(entry->lane);
+      if (!misses_failure(entry) || write_failure(entry)) return;
+      std::lock_guard lock(unrecorded->mutex);
+      unrecorded->names.push_back(row_of_entry(entry).name);
+    });
+  return jobs;
 }
 
 bool Registry::stopping() const {
@@ -84,13 +88,21 @@ std::vector<std::string> Registry::close_all() {
     if (lock_waiter_.joinable()) lock_waiter_.join();
     if (recorder_.joinable()) recorder_.join();
   });
+  jobs.emplace_back([this] {
+    if (watch_) watch_->wait();
+  });
   closing_ = std::make_unique<ParallelJobs>(std::move(jobs));
   auto left = closing_->wait(options_.flush_limit);
   std::vector<std::string> hung;
   for (auto index : left) {
-    hung.push_back(index < all.size() ? row_of_entry(all[index]).name
-                                      : "one that waits for its owner lock");
-    log::error("LUN '{}' was not flushed: its file does not answer", hung.back());
+    if (index < all.size())
+      hung.push_back(fmt::format("{}", row_of_entry(all[index]).name));
+    else if (index == all.size())
+      hung.emplace_back("one that waits for its owner lock");
+    else
+      for (const auto& store : watch_->busy())
+        hung.push_back(fmt::format("store '{}' (its file system does not answer)", store));
+    log::error("stopping: {} does not answer", hung.back());
   }
   return hung;
 }

@@ -157,6 +157,7 @@ void Registry::try_store(StoreRecord record, Asked asked) {
     if (auto noted = put_store(record); !noted) opened = noted.error();
   if (!opened) log::error("store '{}' is offline: {}", record.name, opened.error().message);
   std::lock_guard lock(mutex_);
+  if (asked != Asked::no && !stores_.contains(record.name)) return;  // removed meanwhile
   auto& entry = stores_[record.name];
   entry.record = record;
   entry.reason = opened ? "" : opened.error().message + "; " + opened.error().remedy;
@@ -174,8 +175,24 @@ void Registry::revive(std::string_view store) {
   for (const auto& lun : revived) bring_up_or_note(lun, MayWait::no);
 }
 
+Registry::Trying::Trying(Registry& registry, std::string_view store)
+    : registry_(registry), store_(store) {
+  std::unique_lock lock(registry_.mutex_);
+  registry_.tried_.wait(lock, [this] { return !registry_.trying_.contains(store_); });
+  registry_.trying_.insert(store_);
+}
+
+Registry::Trying::~Trying() {
+  {
+    std::lock_guard lock(registry_.mutex_);
+    registry_.trying_.erase(store_);
+  }
+  registry_.tried_.notify_all();
+}
+
+// Only one without a mark looks at what the other stores are: it may be one of them.
 void Registry::retry_store(std::string_view name) {
-  std::lock_guard one_at_a_time(place_mutex_);
+  Trying trying(*this, name);
   StoreRecord record;
   {
     std::lock_guard lock(mutex_);
@@ -183,7 +200,10 @@ void Registry::retry_store(std::string_view name) {
     if (found == stores_.end() || found->second.store) return;
     record = found->second.record;
   }
+  std::unique_lock marking(place_mutex_, std::defer_lock);
+  if (!record.mark) marking.lock();
   try_store(std::move(record), Asked::online);
+  if (marking) marking.unlock();
   if (store(name) != nullptr) revive(name);
 }
 
@@ -226,7 +246,8 @@ std::string Registry::default_store() const {
 
 Outcome<> Registry::add_store(const StoreRecord& wanted, bool dry_run) {
   if (auto name = checked_name("store", wanted.name); !name) return name.error();
-  std::lock_guard one_at_a_time(place_mutex_);
+  Trying trying(*this, wanted.name);
+  std::unique_lock one_at_a_time(place_mutex_);
   auto record = wanted;
   bool open = false;
   {
@@ -259,6 +280,7 @@ Outcome<> Registry::add_store(const StoreRecord& wanted, bool dry_run) {
     if (open) return {};  // in use: only what is said of it changes
     entry.store = std::move(store);
   }
+  one_at_a_time.unlock();  // LUNs that hang are no reason to refuse another store
   revive(record.name);
   return {};
 }

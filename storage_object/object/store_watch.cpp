@@ -21,6 +21,13 @@ void StoreWatch::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+std::vector<std::string> StoreWatch::busy() const {
+  std::vector<std::string> names;
+  for (const auto& [name, place] : places_)
+    if (place.busy) names.push_back(name);
+  return names;
+}
+
 void StoreWatch::run(std::chrono::milliseconds interval) {
   std::unique_lock lock(mutex_);
   while (!wake_.wait_for(lock, interval, [this] { return stopping_; })) {

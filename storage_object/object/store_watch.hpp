@@ -32,6 +32,10 @@ class StoreWatch {
 
   /// No look begins any more. Waits for none.
   void stop();
+  /// After stop(): the stores that are still being looked at.
+  std::vector<std::string> busy() const;
+  /// After stop(), once: waits for the looks under way, however long that takes.
+  void wait() { looking_.stop(); }
 
  private:
   struct Place {
