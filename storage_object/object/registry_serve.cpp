@@ -160,11 +160,20 @@ Outcome<> Registry::open_and_serve(const EntryPtr& entry) {
 /// What the last process left half done is finished, and what it may have left in the
 /// page cache only is made durable. That syncs hear of a loss is not forgotten.
 Outcome<> Registry::make_sure(const EntryPtr& entry, Container& container) {
+  mark_losses(row_of_entry(entry).uuid, container);
   auto done = finish_resize(entry, container);
   if (done && distrust_) done = container.anchor();
   if (!done && container.take_sync_failure()) record_failure(entry, [] {});
   if (done) container.keep_room();
   return done;
+}
+
+void Registry::mark_losses(const Uuid& uuid, Container& container) {
+  container.set_sync_hook([this, uuid](file_store::File& synced) {
+    auto done = synced.sync_all();
+    if (!done) marks_->set_quickly(uuid);
+    return done;
+  });
 }
 
 Outcome<> Registry::finish_resize(const EntryPtr& entry, Container& container) {
@@ -214,9 +223,11 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
   const auto trailer = container->slot().message;
   parts.saved_modes = read_modes(trailer, row.cache);
   parts.mode_keeper = mode_keeper(entry);
+  parts.cache_restorer = cache_restorer(entry);
   if (trailer.has_sanitize()) parts.upkeep = UpkeepState::sanitize_failed;
   parts.upkeep_may_be_left = trailer.sanitize().may_be_left();
   parts.upkeep_keeper = upkeep_keeper(entry);
+  parts.wipe_rate = options_.wipe_rate;
   parts.noter = event_noter(entry);
   auto object = std::make_shared<LunObject>(std::move(parts));
   container->set_sync_hook([weak = std::weak_ptr(object)](file_store::File& synced) {
