@@ -217,12 +217,17 @@ Outcome<std::unique_ptr<Container>> Container::open_unknown(Store& store, std::s
         Errc::unsupported,
         fmt::format("{}: its trailer needs features this version lacks", (*self)->label_),
         "serve it with the version that wrote it");
-  if (attributes->size != *position + format::kTrailerSize) {
-    if (auto done = (*self)->set_length(*position + format::kTrailerSize); !done)
-      return done.error();
-    if (auto done = (*self)->sync(); !done) return done.error();
-  }
   return self;
+}
+
+Outcome<> Container::fit() {
+  std::lock_guard lock(mutex_);
+  const auto length = container_length(trailer_.slot().capacity);
+  auto attributes = file_.attributes();
+  if (!attributes) return failed("read its length", attributes.error());
+  if (attributes->size == length) return {};
+  if (auto done = set_length(length); !done) return done.error();
+  return sync();
 }
 
 // Where the trailer may stand follows from the file's length and the intent,

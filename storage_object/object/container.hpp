@@ -72,10 +72,12 @@ class Container {
   static Outcome<std::unique_ptr<Container>> open(file_store::Store& store,
                                                   const catalog::LunRecord& row);
   /// Opens a container the catalog does not speak of. Its trailer is looked for
-  /// where the file's length, or `capacity` if given, says.
+  /// where the file's length, or `capacity` if given, says. Nothing is changed.
   static Outcome<std::unique_ptr<Container>> open_unknown(file_store::Store& store,
                                                           std::string_view file,
                                                           std::optional<std::uint64_t> capacity);
+  /// Gives one of open_unknown() the length that its trailer says, durably.
+  Outcome<> fit();
 
   /// The open file for the data area, as the cache mode wants it: the container's
   /// own, or one past the page cache. Errc::unsupported where the store has none.
@@ -114,8 +116,8 @@ class Container {
   Outcome<> resize(const catalog::ResizeIntent& intent, bool thick);
   /// Takes back a resize that was prepared, or that failed: capacity and length are
   /// intent.from's, durably; the intent may then be forgotten. What lies behind
-  /// intent.to may have been overwritten. Errc::in_use when it is too late: then the
-  /// resize can only be finished.
+  /// intent.to may have been overwritten if resize() was called. Errc::in_use when it
+  /// is too late: then the resize can only be finished.
   Outcome<> abandon_resize(const catalog::ResizeIntent& intent);
 
   /// See ControlFile. A failed writeback is reported once per open file, so the
@@ -151,9 +153,10 @@ class Container {
   ControlFile file_;
   std::string name_;
   std::string label_;
-  std::mutex mutex_;  // guards trailer_ and the file's length
+  std::mutex mutex_;  // guards what follows and the file's length
   TrailerFile trailer_;
   bool sync_failed_ = false;
+  bool moving_in_ = false;  // a shrink may have written its trailer into the data area
 };
 
 /// Why a container's file did not take that length.

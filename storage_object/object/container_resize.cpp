@@ -60,6 +60,7 @@ Room room_of(const ResizeIntent& intent, bool thick) {
 // taken back as after any other failure.
 Outcome<> Container::prepare_resize(const ResizeIntent& intent, bool thick) {
   std::lock_guard lock(mutex_);
+  moving_in_ = false;
   const auto room = room_of(intent, thick);
   if (room.begin == room.end || !file_.traits().allocate) return {};
   if (auto done = allocate(room.begin, room.end); !done) return done.error();
@@ -125,6 +126,7 @@ Outcome<> Container::abandon_resize(const ResizeIntent& intent) {
                                       .uuid = trailer_.slot().uuid});
           !found)
         return found.error();
+    if (!moving_in_) return {};  // hosts' data stand there still
     // What a trailer says of other hosts is not for those who read there again.
     const auto place = trailer_position(intent.to);
     (void)write_zeros(place, std::min(place + kTrailerSize, intent.from));
@@ -148,6 +150,7 @@ Outcome<> Container::shrink(const ResizeIntent& intent) {
     if (auto done = write_zeros(intent.to, new_place); !done) return done.error();
     auto header = slot_position(new_place, 1);  // host data, perhaps made to look like a slot
     if (auto done = write_zeros(header, header + kPadding); !done) return done.error();
+    moving_in_ = true;
     if (auto done = trailer_.move_to(intent.to, 0); !done) return done.error();
   }
   if (auto done = trailer_.anchor(); !done) return done.error();

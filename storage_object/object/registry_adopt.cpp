@@ -116,6 +116,10 @@ Outcome<LunView> Registry::adopt_row(LunRecord row, std::unique_ptr<Container> c
   auto reserved = reserve(row);
   if (!reserved) return reserved.error();
   const auto& entry = reserved->entry;
+  if (auto fitted = fit(row.uuid, *container); !fitted) {
+    forget(entry);
+    return fitted.error();
+  }
   auto noted = save(
       entry, [](LunRecord&) {}, "lun.adopted", "taken up from its trailer");
   if (!noted) {
@@ -129,6 +133,37 @@ Outcome<LunView> Registry::adopt_row(LunRecord row, std::unique_ptr<Container> c
     return done.error();
   }
   return view_of(entry);
+}
+
+/// The length that its trailer says. A loss that its sync hears of is remembered: the
+/// next adoption finds nothing to sync.
+Outcome<> Registry::fit(const Uuid& uuid, Container& container) {
+  mark_losses(uuid, container);
+  auto done = container.fit();
+  if (!done && container.take_sync_failure()) (void)marks_->set(uuid);
+  return done;
+}
+
+/// Another row under the name of the old one, of another object perhaps: in one
+/// transaction, then in the lists.
+Outcome<> Registry::replace_row(const EntryPtr& entry, const LunRecord& row) {
+  std::lock_guard one_at_a_time(entry->row);
+  const auto old = row_of_entry(entry).uuid;
+  auto done = options_.catalog->change([&](Transaction& transaction) -> Outcome<> {
+    if (old != row.uuid)
+      if (auto erased = transaction.erase_lun(old); !erased) return erased.error();
+    if (auto put = transaction.put_lun(row); !put) return put.error();
+    auto added =
+        transaction.add_event("lun.adopted", row.name, "caissond", "taken up from its trailer");
+    if (!added) return added.error();
+    return {};
+  });
+  if (!done) return done.error();
+  std::lock_guard lock(mutex_);
+  unindex(entry);
+  entry->record = row;
+  index(entry);
+  return {};
 }
 
 Outcome<LunView> Registry::adopt_known(const EntryPtr& entry, std::optional<std::uint64_t> capacity,
@@ -154,17 +189,8 @@ Outcome<LunView> Registry::adopt_known(const EntryPtr& entry, std::optional<std:
   }
   if (auto fine = check_adoptable(row, entry); !fine) return fine.error();
   if (dry_run) return LunView{.record = row, .state = row.state};
-  if (row.uuid != old.uuid) {
-    auto erased = options_.catalog->change([&](Transaction& transaction) -> Outcome<> {
-      if (auto done = transaction.erase_lun(old.uuid); !done) return done.error();
-      return transaction.put_lun(row);
-    });
-    if (!erased) return erased.error();
-  }
-  auto saved = save(
-      entry, [&](LunRecord& changed) { changed = row; }, "lun.adopted",
-      "taken up from its trailer");
-  if (!saved) return saved.error();
+  if (auto fitted = fit(row.uuid, **container); !fitted) return fitted.error();
+  if (auto replaced = replace_row(entry, row); !replaced) return replaced.error();
   (*container)->keep_room();
   if (auto done = serve(entry, std::move(*container)); !done) return done.error();
   return view_of(entry);
