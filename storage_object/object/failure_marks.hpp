@@ -6,9 +6,9 @@
 #pragma once
 
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -22,28 +22,32 @@ namespace caisson::object {
 /// Thread-safe; blocking.
 class FailureMarks {
  public:
-  /// A place that cannot be opened now is tried again when a mark is set.
+  /// A place that cannot be opened or listed now is tried again at every use.
   /// `record`: where the file allocated beforehand lies; may lack an opener.
   FailureMarks(std::vector<MarkPlace> places, const MarkPlace& record);
 
-  bool has(const Uuid& uuid) const;
+  /// Whether one may have it, as far as they can be read.
+  bool has(const Uuid& uuid);
   /// Success if one place took it, durably as far as that place is; the error of
   /// the last otherwise. Every place is tried.
   Result<> set(const Uuid& uuid);
   /// In the quick places only.
   void set_quickly(const Uuid& uuid);
-  /// Success if none has it any more. What failed to be cleared is still there.
+  /// Success if none has it any more. What failed to be cleared is still there; what
+  /// may be in a place that is there and cannot be opened counts as that.
   Result<> clear(const Uuid& uuid);
 
  private:
   struct Place {
     explicit Place(MarkPlace place) : how(std::move(place)) {}
     const MarkPlace how;
-    mutable std::mutex mutex;  ///< guards what follows
+    std::mutex mutex;  ///< guards what follows
     std::unique_ptr<file_store::Store> store;
-    std::set<Uuid> marked;
+    bool listed = false;
+    std::map<Uuid, bool> marked;  ///< those that may be there; whether that is durable
   };
-  static bool open(Place& place, bool make);
+  /// Errc::not_found: it is not there, and is not made.
+  static Outcome<> open(Place& place, bool make);
   static Result<> set_in(Place& place, const Uuid& uuid);
   static Result<> clear_in(Place& place, const Uuid& uuid);
 

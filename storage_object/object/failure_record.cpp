@@ -36,10 +36,16 @@ std::uint32_t checksum_of(const Slot& slot) {
 
 FailureRecord::FailureRecord(std::unique_ptr<file_store::Store> directory)
     : directory_(std::move(directory)), slots_(kSlots) {
-  if (!directory_) return;
-  if (auto opened = open(); !opened)
-    log::warning("{}/{} cannot be used: {}", directory_->location(), kName,
-                 opened.error().message());
+  (void)ready();
+}
+
+Result<> FailureRecord::ready() {
+  if (file_) return {};
+  if (!directory_) return make_error_code(Errc::unsupported);
+  auto opened = open();
+  if (!opened)
+    log::error("{}/{} cannot be used: {}", directory_->location(), kName, opened.error().message());
+  return opened;
 }
 
 Result<> FailureRecord::open() {
@@ -73,33 +79,45 @@ Result<> FailureRecord::read() {
   if (auto done = file_store::read_at(*file_, 0, bytes); !done) return done;
   for (std::size_t i = 0; i < kSlots; ++i)
     if (slots[i].magic == kMagic && slots[i].checksum == checksum_of(slots[i]))
-      slots_[i] = slots[i].uuid;
+      slots_[i].uuid = slots[i].uuid;
   return {};
 }
 
-bool FailureRecord::has(const Uuid& uuid) const {
+std::vector<FailureRecord::Kept>::iterator FailureRecord::place_of(const Uuid& uuid) {
+  return std::ranges::find(slots_, uuid, &Kept::uuid);
+}
+
+bool FailureRecord::has(const Uuid& uuid) {
   std::lock_guard lock(mutex_);
-  return std::ranges::find(slots_, uuid) != slots_.end();
+  (void)ready();
+  return place_of(uuid) != slots_.end();
 }
 
 Result<> FailureRecord::set(const Uuid& uuid) {
   std::lock_guard lock(mutex_);
-  if (!file_) return make_error_code(Errc::unsupported);
-  if (std::ranges::find(slots_, uuid) != slots_.end()) return {};
-  auto free = std::ranges::find(slots_, Uuid{});
-  if (free == slots_.end()) return make_error_code(Errc::no_space);
-  return put(static_cast<std::size_t>(free - slots_.begin()), uuid);
+  if (auto usable = ready(); !usable) return usable;
+  auto at = place_of(uuid);
+  if (at == slots_.end()) at = place_of(Uuid{});
+  if (at == slots_.end()) return make_error_code(Errc::no_space);
+  if (at->uuid == uuid && at->durable) return {};
+  return put(static_cast<std::size_t>(at - slots_.begin()), uuid);
 }
 
 Result<> FailureRecord::clear(const Uuid& uuid) {
   std::lock_guard lock(mutex_);
+  if (!directory_) return {};
+  // Nobody ever reads what is no such file.
+  if (auto usable = ready(); !usable && to_errc(usable.error()) != Errc::corrupt) return usable;
   for (std::size_t i = 0; i < slots_.size(); ++i)
-    if (slots_[i] == uuid)
+    if (slots_[i].uuid == uuid)
       if (auto done = put(i, Uuid{}); !done) return done;
   return {};
 }
 
+// One that may have been written although that failed must be found by clear().
 Result<> FailureRecord::put(std::size_t index, const Uuid& uuid) {
+  if (uuid != Uuid{}) slots_[index].uuid = uuid;
+  slots_[index].durable = false;
   Slot slot;
   if (uuid != Uuid{}) {
     slot.magic = kMagic;
@@ -111,7 +129,7 @@ Result<> FailureRecord::put(std::size_t index, const Uuid& uuid) {
       !done)
     return done;
   if (auto done = file_store::sync(*file_); !done) return done;
-  slots_[index] = uuid;
+  slots_[index] = {.uuid = uuid, .durable = true};
   return {};
 }
 

@@ -18,25 +18,33 @@ namespace caisson::object {
 /// A slot lies within one sector, so it is written or not; one that is neither is free.
 class FailureRecord {
  public:
-  /// Without a directory, or where the file cannot be made or read, nothing is kept.
+  /// Without a directory nothing is kept. A file that cannot be made or read now is
+  /// tried again when it is used.
   explicit FailureRecord(std::unique_ptr<file_store::Store> directory);
 
-  bool has(const Uuid& uuid) const;
+  /// Whether it may be there, durable or not.
+  bool has(const Uuid& uuid);
   /// Durable when it returns success. Errc::no_space when every slot is taken.
   Result<> set(const Uuid& uuid);
-  /// What is not there is no error.
+  /// What is not there is no error; that it cannot be told is one.
   Result<> clear(const Uuid& uuid);
 
  private:
+  struct Kept {
+    Uuid uuid;             ///< Uuid{}: free
+    bool durable = false;  ///< known to be; else it may be there or not
+  };
+  Result<> ready();
+  std::vector<Kept>::iterator place_of(const Uuid& uuid);
   Result<> open();
   Result<> make();
   Result<> read();
   Result<> put(std::size_t slot, const Uuid& uuid);
 
   std::unique_ptr<file_store::Store> directory_;
-  mutable std::mutex mutex_;  // guards what follows
+  std::mutex mutex_;  // guards what follows
   std::unique_ptr<file_store::File> file_;
-  std::vector<Uuid> slots_;  // Uuid{}: free
+  std::vector<Kept> slots_;
 };
 
 }  // namespace caisson::object

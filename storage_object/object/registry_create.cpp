@@ -170,7 +170,10 @@ void Registry::roll_back(const EntryPtr& entry) {
   auto done = noted ? finish_deletion(entry) : noted;
   if (done) return;
   std::lock_guard lock(mutex_);
-  entry->reason = "its creation failed and is taken back at the next start";
+  // A row that still says "creating" is judged by its file, which may be complete.
+  entry->reason = noted ? "its creation failed and is taken back at the next start"
+                        : "its creation failed; the next start takes it back, or finishes it if "
+                          "its file is complete";
   log::error("LUN '{}': {}: {}", entry->record.name, entry->reason, done.error().message);
 }
 

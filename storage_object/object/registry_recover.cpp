@@ -33,6 +33,14 @@ Outcome<> Registry::take_back_creation(const EntryPtr& entry, std::string_view w
   return erase(entry);
 }
 
+/// Of a creation or an import. That its syncs hear of a loss is not forgotten.
+Outcome<> Registry::anchor_new(const EntryPtr& entry, Container& container) {
+  mark_losses(row_of_entry(entry).uuid, container);
+  auto done = container.anchor();
+  if (!done && container.take_sync_failure()) record_failure(entry, [] {});
+  return done;
+}
+
 // What a crash left of a creation: all of it, or none. Nobody was told of the
 // object, so a row whose file is not there, or is not ours, is taken back.
 Outcome<> Registry::finish_creation(const EntryPtr& entry) {
@@ -41,7 +49,7 @@ Outcome<> Registry::finish_creation(const EntryPtr& entry) {
   if (!store) return store.error();
   auto container = Container::open(**store, row);
   if (container) {
-    if (auto durable = (*container)->anchor(); !durable) return durable.error();
+    if (auto durable = anchor_new(entry, **container); !durable) return durable.error();
     if (row.import) return end_import(entry, std::move(*container));
     if (auto done = (*store)->sync_names(); !done)
       return failure(to_errc(done.error()),
@@ -66,7 +74,7 @@ Outcome<> Registry::finish_import(const EntryPtr& entry, file_store::Store& stor
   wrapped.file = image.file;
   auto container = Container::open(store, wrapped);
   if (container) {
-    if (auto durable = (*container)->anchor(); !durable) return durable.error();
+    if (auto durable = anchor_new(entry, **container); !durable) return durable.error();
     return end_import(entry, std::move(*container));
   }
   if (!absent(container.error())) return container.error();
