@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <boost/asio/steady_timer.hpp>
-#include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -69,8 +69,8 @@ class Waitlist {
 
 /// Lives and dies with the thread, inside the life of its context.
 Waitlist& waitlist(IoThread& thread) {
-  thread_local std::unique_ptr<Waitlist> list;
-  if (list == nullptr) list = std::make_unique<Waitlist>(thread);
+  thread_local std::optional<Waitlist> list;
+  if (!list) list.emplace(thread);
   return *list;
 }
 

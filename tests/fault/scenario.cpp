@@ -56,7 +56,8 @@ void Scenario::run() {
     // The same moment with another end first: only looked at.
     auto another = random_.chance(50) ? End::killed : End::power_cut;
     auto memory_after = [&](End how) {
-      return how == End::killed ? memory_->killed() : std::make_unique<SimStore>();
+      if (how == End::killed) return memory_->killed();
+      return std::make_unique<SimStore>();
     };
     auto other = after(another);
     auto other_memory = memory_after(another);

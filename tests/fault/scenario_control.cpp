@@ -230,7 +230,8 @@ void Scenario::refresh(LunModel& lun) {
 
 void Scenario::forget_host(LunModel&) {
   if (world_.hosts.empty()) return;
-  auto [id, name] = *world_.hosts.begin();
+  const auto id = world_.hosts.begin()->first;
+  const auto name = world_.hosts.begin()->second;
   std::vector<LunModel*> concerned;
   for (auto& lun : world_.luns)
     if (auto known = lun.grants.find(id); known != lun.grants.end()) {

@@ -153,8 +153,9 @@ int access(sqlite3_vfs* vfs, const char* name, int, int* result) {
 }
 
 int full_name(sqlite3_vfs*, const char* name, int room, char* out) {
-  if (std::strlen(name) >= static_cast<std::size_t>(room)) return SQLITE_CANTOPEN;
-  std::strcpy(out, name);
+  auto size = std::strlen(name) + 1;
+  if (size > static_cast<std::size_t>(room)) return SQLITE_CANTOPEN;
+  std::memcpy(out, name, size);
   return SQLITE_OK;
 }
 

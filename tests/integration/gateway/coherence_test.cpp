@@ -54,6 +54,7 @@ TEST_P(CacheModeTest, NeighbouringSectorsOfSixteenWritersLoseNoUpdate) {
   constexpr int kRounds = 150;
   std::array<int, kWriters> lost{};
   std::vector<std::thread> threads;
+  threads.reserve(kWriters);
   for (int writer = 0; writer < kWriters; ++writer)
     threads.emplace_back([this, writer, &lost] {
       auto own = initiator(writer);
@@ -132,6 +133,7 @@ TEST_P(CacheModeTest, SixteenSessionsCountByCompareAndWriteWithoutALostUpdate) {
     ASSERT_EQ(session->login(target_).status, 0);
   }
   std::vector<std::thread> threads;
+  threads.reserve(sessions.size());
   for (auto& session : sessions) threads.emplace_back([&session] { count_up(*session, kRounds); });
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(std::uint64_t{load<be64>(sessions[0]->read(0, 1).data)}, kSessions * kRounds);
