@@ -267,7 +267,7 @@ TEST_F(QueuedModes, HoldUpNobodyAfterAReset) {
   hang(old_);
   object_->abandon(old_.request);
   EXPECT_EQ(object_->reset(), Error());
-  Sent beside(IoOp::write, 0, filled(512, 3));
+  Sent beside(IoOp::read, 0, filled(512, 3));
   object_->submit(beside.request);
   while (beside.completions == 0) std::this_thread::yield();  // behind it for a moment at most
   gate_->release();
