@@ -31,7 +31,10 @@ Registry::~Registry() {
   closing_.reset();  // which may wait for the watch
   watch_.reset();
   recording_.reset();
-  if (lock_waiter_.joinable()) lock_waiter_.join();
+  {
+    std::lock_guard begin(lock_waiter_mutex_);
+    if (lock_waiter_.joinable()) lock_waiter_.join();
+  }
   if (recorder_.joinable()) recorder_.join();
   for (const auto& entry : entries()) {  // a failure may be on its way into the lists
     if (!entry->object) continue;

@@ -112,6 +112,8 @@ struct RegistryOptions {
   std::chrono::milliseconds watch_interval{5000};
   /// Bytes per second that formatting or sanitizing one LUN moves; 0: no limit.
   std::uint64_t wipe_rate = 0;
+  /// How long start() waits for a store that does not answer.
+  std::chrono::milliseconds start_limit{10000};
   /// How long a change waits for hosts' requests under way to end.
   std::chrono::milliseconds pause_limit{15000};
   /// How long stop() waits for what is flushed and closed.
@@ -145,7 +147,8 @@ class ObjectRegistry {
 
   /// Reads the catalog, opens every store and every container, finishes what a
   /// crash interrupted. One damaged or missing container is offline alone, with
-  /// its reason. Fails only if the catalog cannot be read.
+  /// its reason; those of a store that does not answer come when it does. Fails only if
+  /// the catalog cannot be read.
   virtual Outcome<> start(RegistryObserver& observer) = 0;
   /// Flushes and closes everything, beside each other; records a clean shutdown.
   /// Errc::timed_out names the LUNs whose files did not answer within the limit; the

@@ -137,6 +137,7 @@ class Registry final : public ObjectRegistry {
   bool holds_rows(std::string_view name) const;
   Outcome<> put_store(const catalog::StoreRecord& record);
   void try_store(catalog::StoreRecord record, Asked asked = Asked::no);
+  void open_known(const catalog::StoreRecord& record);
   void revive(std::string_view store);
   /// While it lives nobody else opens the store. Waits for who does.
   class Trying {
@@ -154,6 +155,8 @@ class Registry final : public ObjectRegistry {
   // Serving (registry_serve.cpp).
   /// Opens the container and serves it; what a crash interrupted is finished.
   Outcome<> bring_up(const EntryPtr& entry);
+  void open_all(std::vector<catalog::StoreRecord> stores, const std::vector<EntryPtr>& entries);
+  void begin_lock_waiter();
   Outcome<> open_and_serve(const EntryPtr& entry);
   Outcome<> serve(const EntryPtr& entry, std::unique_ptr<Container> container);
   Outcome<> make_sure(const EntryPtr& entry, Container& container);
@@ -297,6 +300,8 @@ class Registry final : public ObjectRegistry {
   std::vector<EntryPtr> waiting_for_lock_;
   bool stopping_ = false;
   std::condition_variable lock_wake_;
+  bool waits_for_locks_ = false;
+  std::mutex lock_waiter_mutex_;  // of who begins it
   std::thread lock_waiter_;
   std::thread recorder_;
 

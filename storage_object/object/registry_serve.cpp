@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
 
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/log.hpp"
@@ -20,6 +21,7 @@ using catalog::Transaction;
 namespace {
 
 constexpr auto kLockRetry = std::chrono::milliseconds(50);
+constexpr const char* kNotYet = "its store does not answer yet";
 
 /// Two descriptors a container, three past the page cache: more than the usual limit,
 /// even the hard one, which may be raised by root alone.
@@ -85,17 +87,64 @@ Outcome<> Registry::start(RegistryObserver& observer) {
       entries.push_back(std::move(entry));
     }
   }
-  for (auto& record : *stores) try_store(std::move(record));
-  for (const auto& entry : entries) bring_up_or_note(entry, MayWait::yes);
+  open_all(std::move(*stores), entries);
   begin_watch();
-  std::lock_guard lock(mutex_);
-  if (!waiting_for_lock_.empty()) lock_waiter_ = std::thread([this] { wait_for_locks(); });
   return {};
+}
+
+/// Every store with its LUNs beside the others; one that does not answer is waited for
+/// a while, and then comes when it does.
+void Registry::open_all(std::vector<catalog::StoreRecord> stores,
+                        const std::vector<EntryPtr>& entries) {
+  const auto deadline = std::chrono::steady_clock::now() + options_.start_limit;
+  std::map<std::string, std::vector<EntryPtr>> luns;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& record : stores) stores_[record.name] = {record, nullptr, kNotYet};
+    for (const auto& entry : entries) {
+      if (stores_.contains(entry->record.store)) entry->reason = kNotYet;
+      luns[entry->record.store].push_back(entry);
+    }
+  }
+  std::vector<std::future<void>> opened;
+  for (auto& record : stores) {
+    auto done = std::make_shared<std::promise<void>>();
+    opened.push_back(done->get_future());
+    auto job = [this, record, mine = std::move(luns[record.name]), done] {
+      open_known(record);
+      for (const auto& entry : mine)
+        if (!stopping()) bring_up_or_note(entry, MayWait::yes);
+      begin_lock_waiter();
+      done->set_value();
+    };
+    control_->post(std::make_shared<ControlLane>(), std::move(job));
+    luns.erase(record.name);
+  }
+  for (const auto& [unknown_store, mine] : luns)
+    for (const auto& entry : mine) bring_up_or_note(entry, MayWait::no);
+  for (std::size_t i = 0; i < opened.size(); ++i)
+    if (opened[i].wait_until(deadline) != std::future_status::ready)
+      log::error("store '{}' does not answer; its LUNs come when it does", stores[i].name);
+}
+
+void Registry::begin_lock_waiter() {
+  std::lock_guard begin(lock_waiter_mutex_);
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_ || waiting_for_lock_.empty() || std::exchange(waits_for_locks_, true)) return;
+  }
+  if (lock_waiter_.joinable()) lock_waiter_.join();  // one that has ended
+  lock_waiter_ = std::thread([this] { wait_for_locks(); });
 }
 
 // One that cannot be served stays offline alone, with its reason.
 void Registry::bring_up_or_note(const EntryPtr& entry, MayWait may_wait) {
   std::lock_guard change(entry->change);
+  {
+    std::lock_guard lock(mutex_);
+    if (entry->object) return;  // somebody else was first
+    if (entry->reason == kNotYet) entry->reason.clear();
+  }
   auto done = bring_up(entry);
   if (done) return;
   const auto& why = done.error();
@@ -131,6 +180,7 @@ void Registry::wait_for_locks() {
   for (const auto& entry : waiting_for_lock_)
     log::error("LUN '{}' stays offline: {}", entry->record.name, entry->reason);
   waiting_for_lock_.clear();
+  waits_for_locks_ = false;
 }
 
 Outcome<> Registry::bring_up(const EntryPtr& entry) {

@@ -85,7 +85,10 @@ std::vector<std::string> Registry::close_all() {
       take_down(entry);
     });
   jobs.emplace_back([this] {
-    if (lock_waiter_.joinable()) lock_waiter_.join();
+    {
+      std::lock_guard begin(lock_waiter_mutex_);
+      if (lock_waiter_.joinable()) lock_waiter_.join();
+    }
     if (recorder_.joinable()) recorder_.join();
   });
   jobs.emplace_back([this] {

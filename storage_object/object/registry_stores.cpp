@@ -157,7 +157,7 @@ void Registry::try_store(StoreRecord record, Asked asked) {
     if (auto noted = put_store(record); !noted) opened = noted.error();
   if (!opened) log::error("store '{}' is offline: {}", record.name, opened.error().message);
   std::lock_guard lock(mutex_);
-  if (asked != Asked::no && !stores_.contains(record.name)) return;  // removed meanwhile
+  if (!stores_.contains(record.name)) return;  // removed meanwhile
   auto& entry = stores_[record.name];
   entry.record = record;
   entry.reason = opened ? "" : opened.error().message + "; " + opened.error().remedy;
@@ -188,6 +188,14 @@ Registry::Trying::~Trying() {
     registry_.trying_.erase(store_);
   }
   registry_.tried_.notify_all();
+}
+
+/// One of the catalog, at the start.
+void Registry::open_known(const StoreRecord& record) {
+  Trying trying(*this, record.name);
+  std::unique_lock marking(place_mutex_, std::defer_lock);
+  if (!record.mark) marking.lock();
+  try_store(record);
 }
 
 // Only one without a mark looks at what the other stores are: it may be one of them.

@@ -113,6 +113,30 @@ TEST_F(HangTest, AStoreThatHangsInOpenKeepsNoOtherStoresLunOffline) {
   EXPECT_EQ(opening_, before + 1);
 }
 
+TEST_F(HangTest, AStoreThatHangsAtTheStartComesWhenItAnswers) {
+  begin();
+  ASSERT_TRUE(registry().add_store({.name = "far", .location = "/far"}, false));
+  ASSERT_TRUE(registry().create({.name = "x", .store = "far", .capacity = kMiB}));
+  ASSERT_TRUE(registry().create({.name = "y", .store = "far", .capacity = kMiB}));
+  ASSERT_TRUE(registry().set_offline("y"));
+  machine_->make("near", kMiB);
+  far_hangs_ = true;
+  begin([](object::RegistryOptions& options) {
+    options.start_limit = std::chrono::milliseconds(50);
+  });
+  EXPECT_TRUE(machine_->object("near"));
+  EXPECT_THAT(registry().find("x")->reason, HasSubstr("does not answer yet"));
+  EXPECT_THAT(registry().store_reason("far"), HasSubstr("does not answer yet"));
+  EXPECT_TRUE(registry().set_offline("near"));
+  far_hangs_ = false;
+  far_hangs_.notify_all();
+  while (registry().find("x")->object == nullptr) std::this_thread::yield();
+  EXPECT_EQ(registry().find("x")->reason, "");
+  while (registry().find("y")->reason != "") std::this_thread::yield();
+  EXPECT_EQ(registry().find("y")->state, LunState::offline);
+  EXPECT_EQ(registry().store_reason("far"), "");
+}
+
 TEST_F(HangTest, ATrailerThatHangsKeepsNoOtherFailureFromTheCatalog) {
   begin();
   auto hung = machine_->make("a", kMiB);
