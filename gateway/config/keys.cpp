@@ -227,7 +227,7 @@ constexpr Key kKeys[] = {
      "Daily copies of the catalog that are kept; 0 makes none.",
      set_number<&C::daily_copies, 0, 3650>, nullptr},
     {"wipe_rate", Kind::number, "0", "--wipe-rate", "MIB", false,
-     "MiB per second that FORMAT UNIT or SANITIZE of one LUN may write; 0 is as fast as it goes.",
+     "MiB per second that SANITIZE of one LUN may write; 0 is as fast as it goes.",
      set_number<&C::wipe_rate, 0, 1048576>, nullptr},
     {"iscsi.listen", Kind::texts, "0.0.0.0:3260 [::]:3260", "--iscsi", "ADDR:PORT[,TAG]", true,
      "An address for iSCSI and its portal group (1); port 0 is any free one.", add_iscsi,

@@ -12,7 +12,6 @@ using catalog::ResizeIntent;
 using file_store::FileOp;
 using format::container_length;
 using format::kPadding;
-using format::kSlotSize;
 using format::kTrailerSize;
 using format::slot_position;
 using format::trailer_position;

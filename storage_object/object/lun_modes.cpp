@@ -60,6 +60,7 @@ struct LunObject::ModeSwitch final : Change {
   /// Beside what others may have changed meanwhile.
   void in_force() {
     auto& modes = object->modes_;
+    if (change.write_cache) object->cache_is_due_ = false;
     auto now = modes.update([&](ModeValues current) {
       return with_cache(changed(current, modes.saved(), change), after.cache);
     });
@@ -91,6 +92,7 @@ void LunObject::change_modes(ChangeOrigin origin, const ModeChange& change,
   bool saves = change.save && modes_.saved() != after;
   if (after.cache == cache_mode() && !saves) {  // nothing that others wait for
     if (state() == catalog::LunState::offline) return done(block::BlockErrc::offline);
+    if (change.write_cache) cache_is_due_ = false;  // a later word than the reset's
     auto [before, now] = modes_.update([&](ModeValues current) {
       return with_cache(changed(current, modes_.saved(), change), current.cache);
     });

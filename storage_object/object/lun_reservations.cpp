@@ -18,7 +18,8 @@ struct LunObject::ReservationChange final : Change {
   ReservationChange(std::shared_ptr<LunObject> what, ChangeOrigin who, ReservationRequest asked,
                     std::function<void(ReservationResult)> tell)
       : Change(std::move(what), who), request(std::move(asked)), done(std::move(tell)) {
-    entry.hold = Hold::rules;
+    // What is kept goes to the trailer, whose sync waits for those that were given up.
+    if (!request.aptpl && !object->reservations_.state().aptpl) entry.hold = Hold::rules;
   }
 
   void refuse(Error) override { answer(ReservationResult::busy); }

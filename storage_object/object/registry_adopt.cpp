@@ -13,7 +13,6 @@
 
 namespace caisson::object {
 
-using catalog::GrantRecord;
 using catalog::HostRecord;
 using catalog::LunRecord;
 using catalog::LunState;

@@ -8,7 +8,10 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <filesystem>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -53,6 +56,7 @@ struct Entry {
   std::shared_ptr<LunObject> object;     ///< while served
   std::shared_ptr<Container> container;  ///< while open
   bool erased = false;                   ///< no longer in the lists
+  bool made_sure = false;                ///< nothing of an unclean stop is left in it
   bool failing = false;                  ///< failed, whatever the row says
   bool unrecorded = false;               ///< failed; neither catalog nor trailer is sure to say so
   bool recording_again = false;          ///< on its lane
@@ -99,6 +103,7 @@ class Registry final : public ObjectRegistry {
     catalog::StoreRecord record;
     std::unique_ptr<file_store::Store> store;  ///< nullptr: could not be opened
     std::string reason;
+    std::filesystem::path place;  ///< of one that is open: without links
   };
   struct Locked {
     EntryPtr entry;
@@ -138,6 +143,9 @@ class Registry final : public ObjectRegistry {
   Outcome<> put_store(const catalog::StoreRecord& record);
   void try_store(catalog::StoreRecord record, Asked asked = Asked::no);
   void open_known(const catalog::StoreRecord& record);
+  bool reopen_store(std::string_view name);
+  Outcome<> put_in_place(const catalog::StoreRecord& wanted, bool dry_run);
+  bool has_store(std::string_view name) const;
   void revive(std::string_view store);
   /// While it lives nobody else opens the store. Waits for who does.
   class Trying {
@@ -157,6 +165,7 @@ class Registry final : public ObjectRegistry {
   Outcome<> bring_up(const EntryPtr& entry);
   void open_all(std::vector<catalog::StoreRecord> stores, const std::vector<EntryPtr>& entries);
   void begin_lock_waiter();
+  bool retry_lock(const EntryPtr& entry);
   Outcome<> open_and_serve(const EntryPtr& entry);
   Outcome<> serve(const EntryPtr& entry, std::unique_ptr<Container> container);
   Outcome<> make_sure(const EntryPtr& entry, Container& container);
@@ -235,6 +244,7 @@ class Registry final : public ObjectRegistry {
   void resume_writes(const EntryPtr& entry);
   void note_event(std::string_view kind, const std::string& lun, std::string_view text);
   bool stopping() const;
+  bool all_made_sure() const;
   std::vector<std::string> close_all();
   struct Names {
     std::mutex mutex;
@@ -297,10 +307,19 @@ class Registry final : public ObjectRegistry {
   std::map<Uuid, EntryPtr> by_uuid_;
   std::multimap<std::string, EntryPtr, std::less<>> by_target_;
   std::map<std::string, SoftThresholds> thresholds_;  // of the stores that were watched
-  std::vector<EntryPtr> waiting_for_lock_;
+  struct WaitingForLock {
+    EntryPtr entry;
+    std::chrono::steady_clock::time_point until;
+  };
+  std::vector<WaitingForLock> waiting_for_lock_;
   bool stopping_ = false;
   std::condition_variable lock_wake_;
   bool waits_for_locks_ = false;
+  struct Opening {
+    std::string store;
+    std::shared_future<void> ended;
+  };
+  std::vector<Opening> opening_;  ///< of start(): stores with their LUNs
   std::mutex lock_waiter_mutex_;  // of who begins it
   std::thread lock_waiter_;
   std::thread recorder_;

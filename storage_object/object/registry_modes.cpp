@@ -79,7 +79,9 @@ void Registry::restore_cache(const EntryPtr& entry) {
   auto mode = object->modes().saved().cache;
   auto file = container->open_data(**store, mode);
   LunObject::Pause pause(*object, std::min(kMoment, options_.pause_limit));
-  if (file && pause.reached() && object->cache_is_due()) use_file(*object, std::move(*file), mode);
+  if (!file || !pause.reached() || !object->cache_is_due()) return;
+  use_file(*object, std::move(*file), mode);
+  object->announce(ObjectEvent::mode_changed);
 }
 
 Outcome<> Registry::save_modes(const EntryPtr& entry, Container& container, ModeValues saved) {

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <future>
 
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/log.hpp"
@@ -100,16 +99,15 @@ void Registry::open_all(std::vector<catalog::StoreRecord> stores,
   std::map<std::string, std::vector<EntryPtr>> luns;
   {
     std::lock_guard lock(mutex_);
-    for (const auto& record : stores) stores_[record.name] = {record, nullptr, kNotYet};
+    for (const auto& record : stores) stores_[record.name] = {record, nullptr, kNotYet, {}};
     for (const auto& entry : entries) {
       if (stores_.contains(entry->record.store)) entry->reason = kNotYet;
       luns[entry->record.store].push_back(entry);
     }
   }
-  std::vector<std::future<void>> opened;
   for (auto& record : stores) {
     auto done = std::make_shared<std::promise<void>>();
-    opened.push_back(done->get_future());
+    opening_.push_back({record.name, done->get_future()});
     auto job = [this, record, mine = std::move(luns[record.name]), done] {
       open_known(record);
       for (const auto& entry : mine)
@@ -122,9 +120,9 @@ void Registry::open_all(std::vector<catalog::StoreRecord> stores,
   }
   for (const auto& [unknown_store, mine] : luns)
     for (const auto& entry : mine) bring_up_or_note(entry, MayWait::no);
-  for (std::size_t i = 0; i < opened.size(); ++i)
-    if (opened[i].wait_until(deadline) != std::future_status::ready)
-      log::error("store '{}' does not answer; its LUNs come when it does", stores[i].name);
+  for (const auto& [store, ended] : opening_)
+    if (ended.wait_until(deadline) != std::future_status::ready)
+      log::error("store '{}' does not answer; its LUNs come when it does", store);
 }
 
 void Registry::begin_lock_waiter() {
@@ -142,7 +140,7 @@ void Registry::bring_up_or_note(const EntryPtr& entry, MayWait may_wait) {
   std::lock_guard change(entry->change);
   {
     std::lock_guard lock(mutex_);
-    if (entry->object) return;  // somebody else was first
+    if (stopping_ || entry->object) return;  // it has been closed, or somebody else was first
     if (entry->reason == kNotYet) entry->reason.clear();
   }
   auto done = bring_up(entry);
@@ -150,37 +148,44 @@ void Registry::bring_up_or_note(const EntryPtr& entry, MayWait may_wait) {
   const auto& why = done.error();
   std::lock_guard lock(mutex_);
   bool locked = why.code == Errc::in_use && may_wait == MayWait::yes;
-  if (locked) waiting_for_lock_.push_back(entry);
+  if (locked)
+    waiting_for_lock_.push_back({entry, std::chrono::steady_clock::now() + options_.lock_wait});
   entry->reason = why.message + (why.remedy.empty() ? "" : "; " + why.remedy);
   log::at(locked ? log::Level::info : log::Level::error, "LUN '{}' is offline: {}",
           entry->record.name, entry->reason);
 }
 
 void Registry::wait_for_locks() {
-  const auto deadline = std::chrono::steady_clock::now() + options_.lock_wait;
   std::unique_lock lock(mutex_);
-  while (!waiting_for_lock_.empty() && std::chrono::steady_clock::now() < deadline) {
+  while (!waiting_for_lock_.empty()) {
     if (lock_wake_.wait_for(lock, kLockRetry, [this] { return stopping_; })) return;
     auto waiting = std::exchange(waiting_for_lock_, {});
     lock.unlock();
-    std::vector<EntryPtr> still;
-    for (const auto& entry : waiting) {
-      std::lock_guard change(entry->change);
-      if (row_of_entry(entry).state == LunState::offline || view_of(entry).object) continue;
-      if (stopping()) return;
-      auto done = bring_up(entry);
-      if (!done && done.error().code == Errc::in_use) still.push_back(entry);
-      if (done || done.error().code == Errc::in_use) continue;
-      std::lock_guard note(mutex_);
-      entry->reason = done.error().message;
-    }
-    lock.lock();
-    waiting_for_lock_ = std::move(still);
+    const auto now = std::chrono::steady_clock::now();
+    std::erase_if(waiting, [&](const auto& one) {
+      if (!retry_lock(one.entry)) return true;
+      if (now < one.until) return false;
+      auto lun = view_of(one.entry);
+      log::error("LUN '{}' stays offline: {}", lun.record.name, lun.reason);
+      return true;
+    });
+    lock.lock();  // others may have come meanwhile
+    waiting_for_lock_.insert(waiting_for_lock_.end(), waiting.begin(), waiting.end());
   }
-  for (const auto& entry : waiting_for_lock_)
-    log::error("LUN '{}' stays offline: {}", entry->record.name, entry->reason);
-  waiting_for_lock_.clear();
   waits_for_locks_ = false;
+}
+
+/// True: another process has it still.
+bool Registry::retry_lock(const EntryPtr& entry) {
+  std::lock_guard change(entry->change);
+  if (stopping() || row_of_entry(entry).state == LunState::offline || view_of(entry).object)
+    return false;
+  auto done = bring_up(entry);
+  if (done) return false;
+  if (done.error().code == Errc::in_use) return true;
+  std::lock_guard note(mutex_);
+  entry->reason = done.error().message;
+  return false;
 }
 
 Outcome<> Registry::bring_up(const EntryPtr& entry) {
@@ -293,6 +298,7 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
     entry->bearing = Bearing::ours;
     entry->failure.clear();
     entry->stopped = 0;
+    entry->made_sure = true;
   }
   observer_->on_served(object);
   return {};

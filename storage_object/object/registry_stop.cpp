@@ -50,16 +50,28 @@ Outcome<> Registry::stop() {
                    fmt::format("neither the catalog nor the trailer took the failed state of {}",
                                joined(unrecorded->names)),
                    "distrust these LUNs until they are checked");
+  if (distrust_ && !all_made_sure()) return {};  // the next start must not trust them either
   return options_.catalog->change(
       [](Transaction& transaction) { return transaction.put_setting(kCleanShutdownSetting, "1"); });
+}
+
+bool Registry::all_made_sure() const {
+  std::lock_guard lock(mutex_);
+  return std::ranges::all_of(by_name_, [](const auto& lun) {
+    const auto& entry = *lun.second;
+    return entry.made_sure || (entry.record.state != catalog::LunState::online &&
+                               entry.record.state != catalog::LunState::failed);
+  });
 }
 
 /// Jobs that write what is missing, one a LUN; they name those whose failed state
 /// neither catalog nor trailer took.
 std::vector<std::function<void()>> Registry::record_missing_failures(
     const std::shared_ptr<Names>& unrecorded) {
+  const auto all = entries();
   std::vector<std::function<void()>> jobs;
-  for (const auto& entry : entries())
+  jobs.reserve(all.size());
+  for (const auto& entry : all)
     jobs.emplace_back([this, entry, unrecorded] {
       if (control_) control_->drain(entry->lane);
       if (!misses_failure(entry) || write_failure(entry)) return;
@@ -78,6 +90,7 @@ bool Registry::stopping() const {
 std::vector<std::string> Registry::close_all() {
   auto all = entries();
   std::vector<std::function<void()>> jobs;
+  jobs.reserve(all.size() + 2 + opening_.size());
   for (const auto& entry : all)
     jobs.emplace_back([this, entry] {
       std::lock_guard change(entry->change);
@@ -94,17 +107,20 @@ std::vector<std::string> Registry::close_all() {
   jobs.emplace_back([this] {
     if (watch_) watch_->wait();
   });
+  for (const auto& store : opening_) jobs.emplace_back([ended = store.ended] { ended.wait(); });
   closing_ = std::make_unique<ParallelJobs>(std::move(jobs));
   auto left = closing_->wait(options_.flush_limit);
   std::vector<std::string> hung;
   for (auto index : left) {
+    constexpr auto kStore = "store '{}' (its file system does not answer)";
     if (index < all.size())
-      hung.push_back(fmt::format("{}", row_of_entry(all[index]).name));
+      hung.push_back(row_of_entry(all[index]).name);
     else if (index == all.size())
       hung.emplace_back("one that waits for its owner lock");
+    else if (index == all.size() + 1)
+      for (const auto& store : watch_->busy()) hung.push_back(fmt::format(kStore, store));
     else
-      for (const auto& store : watch_->busy())
-        hung.push_back(fmt::format("store '{}' (its file system does not answer)", store));
+      hung.push_back(fmt::format(kStore, opening_[index - all.size() - 2].store));
     log::error("stopping: {} does not answer", hung.back());
   }
   return hung;

@@ -47,12 +47,15 @@ Outcome<> Registry::check_place(const StoreRecord& record) {
                                  "in one another",
                                  record.name, record.location, directory),
                      "give the store a directory of its own: it may be shared, secrets may not");
-  for (const auto& other : stores())
-    if (other.name != record.name && overlap(place, canonical(other.location)))
+  std::lock_guard lock(mutex_);  // the others are not looked at: one may hang
+  for (const auto& [name, other] : stores_) {
+    auto there = other.place.empty() ? std::filesystem::path(other.record.location) : other.place;
+    if (name != record.name && overlap(place, there.lexically_normal()))
       return failure(Errc::invalid_argument,
                      fmt::format("store '{}' ({}) and store '{}' ({}) lie in one another",
-                                 record.name, record.location, other.name, other.location),
+                                 record.name, record.location, name, other.record.location),
                      "give each store a directory of its own");
+  }
   return {};
 }
 
@@ -144,6 +147,11 @@ Outcome<std::unique_ptr<file_store::Store>> Registry::open_in_place(StoreRecord&
   return opened;
 }
 
+bool Registry::has_store(std::string_view name) const {
+  std::lock_guard lock(mutex_);
+  return stores_.contains(name);
+}
+
 Outcome<> Registry::put_store(const StoreRecord& record) {
   return options_.catalog->change(
       [&](Transaction& transaction) { return transaction.put_store(record); });
@@ -153,13 +161,15 @@ Outcome<> Registry::put_store(const StoreRecord& record) {
 void Registry::try_store(StoreRecord record, Asked asked) {
   const auto known = record.mark;
   auto opened = open_in_place(record, asked, true);
-  if (opened && record.mark != known)
+  const auto place = opened ? canonical(record.location) : std::filesystem::path();
+  if (opened && record.mark != known && has_store(record.name))
     if (auto noted = put_store(record); !noted) opened = noted.error();
   if (!opened) log::error("store '{}' is offline: {}", record.name, opened.error().message);
   std::lock_guard lock(mutex_);
   if (!stores_.contains(record.name)) return;  // removed meanwhile
   auto& entry = stores_[record.name];
   entry.record = record;
+  entry.place = place;
   entry.reason = opened ? "" : opened.error().message + "; " + opened.error().remedy;
   if (opened) entry.store = std::move(*opened);
 }
@@ -200,19 +210,23 @@ void Registry::open_known(const StoreRecord& record) {
 
 // Only one without a mark looks at what the other stores are: it may be one of them.
 void Registry::retry_store(std::string_view name) {
+  if (reopen_store(name) && store(name) != nullptr) revive(name);
+}
+
+/// False: there was nothing to do.
+bool Registry::reopen_store(std::string_view name) {
   Trying trying(*this, name);
   StoreRecord record;
   {
     std::lock_guard lock(mutex_);
     auto found = stores_.find(name);
-    if (found == stores_.end() || found->second.store) return;
+    if (found == stores_.end() || found->second.store) return false;
     record = found->second.record;
   }
   std::unique_lock marking(place_mutex_, std::defer_lock);
   if (!record.mark) marking.lock();
   try_store(std::move(record), Asked::online);
-  if (marking) marking.unlock();
-  if (store(name) != nullptr) revive(name);
+  return true;
 }
 
 std::string Registry::store_reason(std::string_view name) {
@@ -254,15 +268,21 @@ std::string Registry::default_store() const {
 
 Outcome<> Registry::add_store(const StoreRecord& wanted, bool dry_run) {
   if (auto name = checked_name("store", wanted.name); !name) return name.error();
+  auto added = put_in_place(wanted, dry_run);
+  if (added && !dry_run) revive(wanted.name);  // LUNs that hang keep no other store from coming
+  return added;
+}
+
+Outcome<> Registry::put_in_place(const StoreRecord& wanted, bool dry_run) {
   Trying trying(*this, wanted.name);
-  std::unique_lock one_at_a_time(place_mutex_);
+  std::lock_guard one_at_a_time(place_mutex_);
   auto record = wanted;
   bool open = false;
   {
     std::lock_guard lock(mutex_);
     auto found = stores_.find(record.name);
     if (found != stores_.end()) {
-      const auto& [known, store, reason] = found->second;
+      const auto& [known, store, reason, place] = found->second;
       if (known.location != record.location)
         return failure(Errc::already_exists,
                        fmt::format("store '{}' exists already, at {}", record.name, known.location),
@@ -280,6 +300,7 @@ Outcome<> Registry::add_store(const StoreRecord& wanted, bool dry_run) {
   }
   if (dry_run) return {};
   if (auto done = put_store(record); !done) return done.error();
+  auto place = open ? std::filesystem::path() : canonical(record.location);
   {
     std::lock_guard lock(mutex_);
     auto& entry = stores_[record.name];
@@ -287,9 +308,8 @@ Outcome<> Registry::add_store(const StoreRecord& wanted, bool dry_run) {
     entry.reason.clear();
     if (open) return {};  // in use: only what is said of it changes
     entry.store = std::move(store);
+    entry.place = std::move(place);
   }
-  one_at_a_time.unlock();  // LUNs that hang are no reason to refuse another store
-  revive(record.name);
   return {};
 }
 

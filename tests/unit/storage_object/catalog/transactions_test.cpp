@@ -147,6 +147,7 @@ TEST_F(TransactionsTest, FailedCommitLeavesTheCatalogUsable) {
 TEST_F(TransactionsTest, ThreadsTakeTurns) {
   constexpr int kThreads = 8, kChanges = 25;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int n = 0; n < kThreads; ++n)
     threads.emplace_back([this, n] {
       for (int i = 0; i < kChanges; ++i) {

@@ -165,8 +165,10 @@ TEST(SimFault, PlantedNamesAreRefused) {
 TEST(SimFault, ManyThreadsMayUseOneStore) {
   SimStore store;
   auto file = make(store, "a");
+  constexpr int kThreads = 4;
   std::vector<std::thread> threads;
-  for (int t = 0; t < 4; ++t)
+  threads.reserve(kThreads);
+  for (int t = 0; t < kThreads; ++t)
     threads.emplace_back([&, t] {
       for (std::uint64_t i = 0; i < 200; ++i) {
         auto at = (static_cast<std::uint64_t>(t) * 200 + i) * 64;

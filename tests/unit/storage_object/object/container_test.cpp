@@ -13,8 +13,6 @@ namespace {
 
 using catalog::LunRecord;
 using format::container_length;
-using format::kSlotSize;
-using format::kTrailerSize;
 using format::slot_position;
 using format::trailer_position;
 using object::Container;

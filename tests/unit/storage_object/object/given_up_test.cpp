@@ -322,5 +322,27 @@ TEST_F(GivenUpTest, ReservationsChangeBesideIt) {
   object_->reservations().detach(7);
 }
 
+TEST_F(GivenUpTest, OnesThatAreKeptWaitForItBecauseTheTrailerWould) {
+  Sent old(IoOp::write, 0, filled(4096, 1)), reader(IoOp::read, 8192, filled(512, 0));
+  object_->reservations().attach(7, {"iqn.2026-11.example:a,i,0x1", 1});
+  hang(old);
+  object_->abandon(old.request);
+  auto thread = std::make_unique<OwnThread>();
+  std::vector<object::ReservationResult> told;
+  object_->change_reservations(
+      {7, this},
+      {.action = object::ReservationAction::register_and_ignore, .service_key = 1, .aptpl = true},
+      [&](auto result) { told.push_back(result); });
+  EXPECT_TRUE(told.empty());
+  object_->recall_change(this, BlockErrc::busy);
+  EXPECT_EQ(told, std::vector{object::ReservationResult::busy});
+  object_->submit(reader.request);
+  EXPECT_TRUE(reader.ended_with({}));
+  gate_->release();
+  thread->run();
+  thread.reset();
+  object_->reservations().detach(7);
+}
+
 }  // namespace
 }  // namespace caisson::tests

@@ -137,6 +137,31 @@ TEST_F(HangTest, AStoreThatHangsAtTheStartComesWhenItAnswers) {
   EXPECT_EQ(registry().store_reason("far"), "");
 }
 
+TEST_F(HangTest, AStoreThatHangsAtTheStartIsToldByStopAndTrustedByNobody) {
+  begin();
+  ASSERT_TRUE(registry().add_store({.name = "far", .location = "/far"}, false));
+  ASSERT_TRUE(registry().create({.name = "x", .store = "far", .capacity = kMiB}));
+  auto brief = [](object::RegistryOptions& options) {
+    options.start_limit = options.flush_limit = std::chrono::milliseconds(50);
+  };
+  far_hangs_ = true;
+  begin(brief);  // after an unclean stop
+  auto stopped = registry().stop();
+  ASSERT_FALSE(stopped);
+  EXPECT_THAT(stopped.error().message, HasSubstr("store 'far'"));
+  far_hangs_ = false;
+  far_hangs_.notify_all();
+  far_there_ = false;
+  begin(brief);
+  EXPECT_TRUE(registry().stop());
+  EXPECT_EQ(machine_->catalog().setting("clean_shutdown")->value(), "0") << "x was not looked at";
+  far_there_ = true;
+  begin(brief);
+  EXPECT_TRUE(machine_->object("x"));
+  EXPECT_TRUE(registry().stop());
+  EXPECT_EQ(machine_->catalog().setting("clean_shutdown")->value(), "1");
+}
+
 TEST_F(HangTest, ATrailerThatHangsKeepsNoOtherFailureFromTheCatalog) {
   begin();
   auto hung = machine_->make("a", kMiB);
