@@ -7,7 +7,6 @@
 namespace caisson::config {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(TomlFileTest, EveryKeyIsRead) {

@@ -79,8 +79,10 @@ TEST_F(SessionRegistryTest, IdsAreNeverUsedTwice) {
   std::mutex mutex;
   std::set<std::uint64_t> ids;
   {
+    constexpr int kThreads = 4;
     std::vector<std::jthread> threads;
-    for (int t = 0; t < 4; ++t)
+    threads.reserve(kThreads);
+    for (int t = 0; t < kThreads; ++t)
       threads.emplace_back([&] {
         for (int i = 0; i < 250; ++i) {
           auto id = registry_.next_id();

@@ -108,8 +108,9 @@ TEST_F(WipeTest, OverwriteInvertsBetweenPasses) {
 TEST_F(WipeTest, OverwriteChecksItsListBeforeItBegins) {
   for (std::size_t length : {std::size_t{0}, std::size_t{4}, kBlock + 5})
     expect_field(run(overwrite_cdb(length)), 7, 7);
-  for (auto list : {overwrite_list(0x00, hex("AA")), overwrite_list(0x21, hex("AA")),
-                    overwrite_list(0x41, hex("AA")), hex("01 00 0000 AA"), hex("01 00 0002 AA")}) {
+  for (const auto& list :
+       {overwrite_list(0x00, hex("AA")), overwrite_list(0x21, hex("AA")),
+        overwrite_list(0x41, hex("AA")), hex("01 00 0000 AA"), hex("01 00 0002 AA")}) {
     expect_sense(run(overwrite_cdb(list.size()), list), kInvalidParameter);
     EXPECT_TRUE(all('\x5a'));
   }

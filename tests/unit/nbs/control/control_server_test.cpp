@@ -237,8 +237,10 @@ TEST_F(ControlServerTest, AWaitingVerbIsNotIdle) {
 
 TEST_F(ControlServerTest, FiveHundredIdleConnectionsHoldUpNobody) {
   serve();
+  constexpr int kIdle = 500;
   std::vector<RawPeer> idle;
-  for (int i = 0; i < 500; ++i) idle.push_back(greeted());
+  idle.reserve(kIdle);
+  for (int i = 0; i < kIdle; ++i) idle.push_back(greeted());
   auto client = greeted();
   client.send(RawPeer::header(Op::status, 2));
   auto answer = client.receive();

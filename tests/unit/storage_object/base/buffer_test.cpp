@@ -97,7 +97,7 @@ TEST(PerThreadPool, GivesBackWhatTheThreadReleased) {
   first->value = 7;
   PerThreadPool<Thing>::release(first);
   auto* again = PerThreadPool<Thing>::acquire();
-  EXPECT_EQ(again, first);
+  EXPECT_TRUE(again == first);
   EXPECT_EQ(again->value, 7) << "an object keeps what its last user left";
   PerThreadPool<Thing>::release(again);
 }

@@ -132,7 +132,7 @@ TEST_F(HangTest, AStoreThatHangsAtTheStartComesWhenItAnswers) {
   far_hangs_.notify_all();
   while (registry().find("x")->object == nullptr) std::this_thread::yield();
   EXPECT_EQ(registry().find("x")->reason, "");
-  while (registry().find("y")->reason != "") std::this_thread::yield();
+  while (!registry().find("y")->reason.empty()) std::this_thread::yield();
   EXPECT_EQ(registry().find("y")->state, LunState::offline);
   EXPECT_EQ(registry().store_reason("far"), "");
 }

@@ -108,6 +108,7 @@ TEST(InFlight, ManyThreadsNeverShareARewrittenBlock) {
   constexpr int kThreads = 4, kRounds = 4000;
   int inside = 0;  // unprotected but by the table
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t)
     threads.emplace_back([&, t] {
       FakeExecutor executor;
@@ -133,8 +134,10 @@ TEST(InFlight, WhoWantsAllSeesTheFastOnesOfOtherThreads) {
   constexpr int kRounds = 200;
   std::atomic<int> busy = 0;
   std::atomic<bool> stop = false, overlap = false;
+  constexpr int kThreads = 3;
   std::vector<std::thread> threads;
-  for (int t = 0; t < 3; ++t)
+  threads.reserve(kThreads);
+  for (int t = 0; t < kThreads; ++t)
     threads.emplace_back([&] {
       FakeExecutor executor;
       while (!stop) {

@@ -72,6 +72,9 @@ class ObjectIo : public ::testing::TestWithParam<CacheMode> {
 
 /// One writer that keeps a request in flight on an I/O thread, round by round.
 struct Writer {
+  Writer(object::StorageObject& disk, std::uint64_t at, int times)
+      : object(disk), offset(at), rounds(times) {}
+
   object::StorageObject& object;
   std::uint64_t offset;
   int rounds;
@@ -105,6 +108,7 @@ TEST_P(ObjectIo, SixteenWritersOnNeighbouringBlocksLoseNoUpdate) {
   IoThread one("io0", [] { return posix::make_engine(); });
   IoThread two("io1", [] { return posix::make_engine(); });
   std::vector<std::unique_ptr<Writer>> writers;
+  writers.reserve(16);
   for (int i = 0; i < 16; ++i)
     writers.push_back(std::make_unique<Writer>(*object_, 4096 + 512u * i, kRounds));
   for (int i = 0; i < 16; ++i)
@@ -281,6 +285,7 @@ TEST(ObjectRewrite, SixteenWritersInsideOneDirectBlockLoseNoUpdate) {
   IoThread one("io0", [] { return posix::make_engine(); });
   IoThread two("io1", [] { return posix::make_engine(); });
   std::vector<std::unique_ptr<Writer>> writers;
+  writers.reserve(16);
   for (int i = 0; i < 16; ++i)
     writers.push_back(std::make_unique<Writer>(*object, 4096 + 512u * i, kRounds));
   for (int i = 0; i < 16; ++i)

@@ -15,7 +15,6 @@ namespace {
 using catalog::LunRecord;
 using catalog::LunState;
 using ::testing::Contains;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr std::uint64_t kMiB = 1 << 20;

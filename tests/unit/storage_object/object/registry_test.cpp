@@ -86,7 +86,7 @@ TEST_F(RegistryTest, AnIdenticalCreateSucceedsAndADifferentOneDoesNot) {
 }
 
 TEST_F(RegistryTest, BadOptionsAreRefusedByName) {
-  for (auto options :
+  for (const auto& options :
        {CreateOptions{.name = "DB", .capacity = kMiB},
         CreateOptions{.name = "a..b", .capacity = kMiB}, CreateOptions{.name = "db", .capacity = 0},
         CreateOptions{.name = "db", .capacity = kMiB + 1},

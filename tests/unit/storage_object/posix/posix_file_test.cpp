@@ -393,6 +393,7 @@ TEST(PosixFile, RequestsOfOneFileFromManyThreadsStayApart) {
   ASSERT_TRUE(file->resize(16 * 64 * kBlock).has_value());
   std::atomic<int> wrong = 0;
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&, t] {
       Driver driver(static_cast<Way>(t % 3));
