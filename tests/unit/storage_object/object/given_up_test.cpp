@@ -2,6 +2,7 @@
 // Requests that their senders take back or give up.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
 #include <mutex>
 #include <thread>
@@ -26,7 +27,7 @@ struct Sent {
   std::vector<std::byte> bytes;
   IoVec memory{};
   block::IoRequest request;
-  int completions = 0;
+  std::atomic<int> completions = 0;
 
   Sent(IoOp op, std::uint64_t offset, std::vector<std::byte> data,
        Combine combine = Combine::replace)
