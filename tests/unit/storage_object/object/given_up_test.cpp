@@ -2,7 +2,6 @@
 // Requests that their senders take back or give up.
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <future>
 #include <mutex>
 #include <thread>
@@ -12,6 +11,7 @@
 #include "storage_object/base/errc.hpp"
 #include "storage_object/object/lun_object.hpp"
 #include "tests/unit/storage_object/object/gated_machine.hpp"
+#include "tests/unit/storage_object/object/sent.hpp"
 
 namespace caisson::tests {
 namespace {
@@ -21,29 +21,6 @@ using block::Combine;
 using block::IoOp;
 
 constexpr std::uint64_t kMiB = 1 << 20;
-
-/// A write or a read that may be on its way for a while.
-struct Sent {
-  std::vector<std::byte> bytes;
-  IoVec memory{};
-  block::IoRequest request;
-  std::atomic<int> completions = 0;
-
-  Sent(IoOp op, std::uint64_t offset, std::vector<std::byte> data,
-       Combine combine = Combine::replace)
-      : bytes(std::move(data)), memory{bytes.data(), bytes.size()} {
-    request.op = op;
-    request.offset = offset;
-    request.length = combine == Combine::replace_if_equal ? bytes.size() / 2 : bytes.size();
-    request.combine = combine;
-    request.buffers = {&memory, 1};
-    request.owner = this;
-    request.complete = [](block::IoRequest& done) noexcept {
-      ++static_cast<Sent*>(done.owner)->completions;
-    };
-  }
-  bool ended_with(Error error) const { return completions == 1 && request.error == error; }
-};
 
 class GivenUpTest : public ::testing::Test {
  protected:

@@ -10,6 +10,7 @@
 #include "storage_object/base/errc.hpp"
 #include "storage_object/object/parallel_jobs.hpp"
 #include "tests/unit/storage_object/object/machine.hpp"
+#include "tests/unit/storage_object/object/sent.hpp"
 
 namespace caisson::tests {
 namespace {
@@ -105,27 +106,17 @@ TEST_F(StopTest, AWriteThatNeverEndsKeepsItsOwnLunOnly) {
   auto hung = machine_->make("hung", kMiB);
   EXPECT_EQ(write(*machine_->make("good", kMiB), 0, filled(4096, 7)), Error());
   store_.inject({.op = SimOp::write, .hang = true});
-  auto bytes = filled(512, 1);
-  IoVec memory{bytes.data(), bytes.size()};
-  std::atomic<bool> answered = false;
-  block::IoRequest request;
-  request.op = block::IoOp::write;
-  request.length = bytes.size();
-  request.buffers = {&memory, 1};
-  request.owner = &answered;
-  request.complete = [](block::IoRequest& done) noexcept {
-    static_cast<std::atomic<bool>*>(done.owner)->store(true);
-  };
-  hung->submit(request);
+  Sent sent(block::IoOp::write, 0, filled(512, 1));
+  hung->submit(sent.request);
   auto stopped = machine_->registry().stop();
   ASSERT_FALSE(stopped);
   EXPECT_THAT(stopped.error().message, HasSubstr(": hung"));
   EXPECT_TRUE(durable("good"));
   EXPECT_EQ(clean(), "0");
-  EXPECT_FALSE(answered);
+  EXPECT_EQ(sent.completions, 0);
   store_.release();
   machine_.reset();
-  EXPECT_TRUE(answered);
+  EXPECT_EQ(sent.completions, 1);
 }
 
 /// Registers a key that outlives a power loss: written to the trailer.
