@@ -5,10 +5,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <future>
+#include <thread>
 
 #include "storage_object/format/trailer.hpp"
 #include "tests/unit/storage_object/object/machine.hpp"
+#include "tests/unit/storage_object/object/sent.hpp"
 
 namespace caisson::tests {
 namespace {
@@ -64,22 +65,12 @@ TEST_F(RefusedShrinkTest, WhoseIntentIsNotRecordedAllDataStay) {
 
 TEST_F(RefusedShrinkTest, BesideARequestThatDoesNotEndAllDataStay) {
   store_.inject({.op = SimOp::write, .hang = true});
-  auto bytes = filled(4096, 3);
-  IoVec memory{bytes.data(), bytes.size()};
-  std::promise<void> ended;
-  block::IoRequest request;
-  request.op = block::IoOp::write;
-  request.length = bytes.size();
-  request.buffers = {&memory, 1};
-  request.owner = &ended;
-  request.complete = [](block::IoRequest& done) noexcept {
-    static_cast<std::promise<void>*>(done.owner)->set_value();
-  };
-  object_->submit(request);
+  Sent sent(block::IoOp::write, 0, filled(4096, 3));
+  object_->submit(sent.request);
   ASSERT_FALSE(shrink(2 * kMiB));
   store_.clear_faults();
   store_.release();
-  ended.get_future().wait();
+  while (sent.completions == 0) std::this_thread::yield();
   expect_all_data();
 }
 
