@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <atomic>
-#include <boost/system/errc.hpp>
+#include <cerrno>
 
 #include "storage_object/file_store/file.hpp"
 
@@ -31,11 +31,26 @@ Result<> transfer(File& file, FileOp op, std::uint64_t offset, IoVec memory, boo
   return perform(file, request);
 }
 
+Error unsupported() { return Error(EOPNOTSUPP, boost::system::system_category()); }
+
 }  // namespace
 
-Result<> File::release_owner() {
-  return make_error_code(boost::system::errc::operation_not_supported);
+Result<> File::release_owner() { return unsupported(); }
+
+Result<> File::clone_range(File&, std::uint64_t, std::uint64_t, std::uint64_t) {
+  return unsupported();
 }
+
+Result<MapPage> File::extent_map(std::uint64_t, std::uint64_t, std::span<MapExtent>) {
+  return unsupported();
+}
+
+Result<std::size_t> File::count_extents(std::uint64_t, std::uint64_t, std::size_t) {
+  return unsupported();
+}
+
+Result<> File::set_read_only() { return unsupported(); }
+Result<> File::set_writable() { return unsupported(); }
 
 Result<> read_at(File& file, std::uint64_t offset, std::span<std::byte> into) {
   return transfer(file, FileOp::read, offset, {into.data(), into.size()}, false);

@@ -7,6 +7,7 @@
 
 #include "storage_object/base/buffer.hpp"
 #include "storage_object/base/result.hpp"
+#include "storage_object/file_store/extent_map.hpp"
 
 namespace caisson::file_store {
 
@@ -63,7 +64,8 @@ struct FileAttributes {
   std::uint64_t allocated = 0;  ///< bytes of space it occupies
   std::uint64_t links = 1;      ///< names it has; 0: gone with its last handle
   FileId id;
-  std::int64_t born = 0;  ///< when it came into being, ns since the epoch; 0: not told
+  std::int64_t born = 0;   ///< when it came into being, ns since the epoch; 0: not told
+  bool read_only = false;  ///< its mode lets nobody write; see File::set_read_only()
 };
 
 /// What this open file was found able to do. Found by trying, never by the file
@@ -72,6 +74,7 @@ struct FileTraits {
   bool punch = false;
   bool zero = false;
   bool allocate = false;
+  bool clone = false;                    ///< clone_range() between files of the store
   bool direct = false;                   ///< opened past the page cache
   std::uint32_t direct_alignment = 512;  ///< of offset, length and memory, when direct
   std::uint32_t block = 4096;            ///< the file system's allocation unit, bytes
@@ -109,6 +112,48 @@ class File {
   /// The shared form of it, for who only reads: while it is held nobody becomes the
   /// owner. EAGAIN when there is one.
   virtual Result<> hold_off_owner() = 0;
+
+  /// Makes [to, to + length) of this file what [from, from + length) of `source` is
+  /// now, unsynced writes included, by sharing its blocks; a later write to either
+  /// moves what it changes. Holes become holes, over older data too; what comes to
+  /// lie behind the end extends the file. Costs grow with the extents of the range,
+  /// and other I/O of both files waits meanwhile.
+  ///
+  /// Durable once a sync or sync_all() of *this file* that begins afterwards has
+  /// succeeded. Until then a power cut may leave any of its blocks as they were
+  /// before, whatever else was synced: even where the source was overwritten and
+  /// synced since.
+  ///
+  /// Offsets are multiples of traits().block, and so is the length unless the range
+  /// ends where the source does and this file does not go on behind it: else EINVAL,
+  /// as for a range that goes beyond the source's end or overlaps itself. EOPNOTSUPP
+  /// without traits().clone, EXDEV between stores, EBADF when opened read-only.
+  /// Nothing to do, success, for length 0. A failure may leave a part done.
+  virtual Result<> clone_range(File& source, std::uint64_t from, std::uint64_t length,
+                               std::uint64_t to);
+  /// Fills `room` (not empty) with the map of the range: ascending, gapless, cut at
+  /// the range's edges; neighbours may be in the same state. Every write that was
+  /// completed before the call is in it; who needs the same map twice keeps others
+  /// from writing. What is behind the file's end is a hole, or what is allocated there.
+  ///
+  /// Placed extents of two files, or of one at two offsets, that have the same
+  /// address hold the same bytes as long as neither file is written or removed. A map
+  /// that was stored proves nothing: blocks are used again, and written where they are.
+  /// EOPNOTSUPP where the file system tells no maps.
+  virtual Result<MapPage> extent_map(std::uint64_t offset, std::uint64_t length,
+                                     std::span<MapExtent> room);
+  /// How many extents the range has, or `most` if there are more. Cheap: writes
+  /// nothing back, so that what is only cached may not count. EOPNOTSUPP as above.
+  virtual Result<std::size_t> count_extents(std::uint64_t offset, std::uint64_t length,
+                                            std::size_t most);
+  /// Mode 0440: nobody opens it for writing any more (EACCES; but root may), while
+  /// handles that can write go on. Works on any handle. Durable after sync_all().
+  virtual Result<> set_read_only();
+  virtual Result<> set_writable();  ///< mode 0640 again
+
+  /// The store's own file, where this one stands over it: what clone_range() takes
+  /// a source for.
+  virtual File& innermost() noexcept { return *this; }
 };
 
 /// Offset of the owner lock's byte, far beyond any data.

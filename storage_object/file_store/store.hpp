@@ -42,6 +42,7 @@ class Store {
   /// unnamed. Before it only reading is allowed, and traits() say nothing; for a
   /// store whose maker did it already, or that needs none, it changes nothing.
   virtual Outcome<> prepare() { return {}; }
+  /// EACCES for writing where the file's mode lets nobody, unless as root.
   virtual Result<std::unique_ptr<File>> open(std::string_view name, OpenOptions options = {}) = 0;
   /// What bears that name now, without opening it: ENOENT, ELOOP, EXDEV, and EINVAL
   /// where it is no regular file. One with several links is told by `links`.
@@ -52,11 +53,13 @@ class Store {
   /// Gives a file from create_unnamed() its name, once (EINVAL afterwards); EEXIST
   /// if that is taken.
   virtual Result<> publish(File& file, std::string_view name) = 0;
-  /// Never replaces: EEXIST if `to` is taken.
+  /// A file, or a directory with all that is in it. Never replaces: EEXIST if `to` is
+  /// taken. EINVAL for a directory into itself.
   virtual Result<> rename(std::string_view from, std::string_view to) = 0;
   /// A file, or an empty directory (ENOTEMPTY). Open handles keep a file's data.
   virtual Result<> remove(std::string_view name) = 0;
-  virtual Result<> make_directory(std::string_view name) = 0;  ///< present already: success
+  /// Present already: success. What it lies in must be there (ENOENT).
+  virtual Result<> make_directory(std::string_view name) = 0;
   /// Makes the names directly inside `directory` ("" is the root) durable.
   virtual Result<> sync_names(std::string_view directory = "") = 0;
   virtual Result<std::vector<DirectoryEntry>> list(std::string_view directory = "") = 0;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,21 @@ class ControlFile final : public file_store::File {
   Result<> drop_cache() override { return file_->drop_cache(); }
   Result<> lock_owner() override { return file_->lock_owner(); }
   Result<> hold_off_owner() override { return file_->hold_off_owner(); }
+  Result<> clone_range(file_store::File& source, std::uint64_t from, std::uint64_t length,
+                       std::uint64_t to) override {
+    return file_->clone_range(source, from, length, to);
+  }
+  Result<file_store::MapPage> extent_map(std::uint64_t offset, std::uint64_t length,
+                                         std::span<file_store::MapExtent> room) override {
+    return file_->extent_map(offset, length, room);
+  }
+  Result<std::size_t> count_extents(std::uint64_t offset, std::uint64_t length,
+                                    std::size_t most) override {
+    return file_->count_extents(offset, length, most);
+  }
+  Result<> set_read_only() override { return file_->set_read_only(); }
+  Result<> set_writable() override { return file_->set_writable(); }
+  File& innermost() noexcept override { return file_->innermost(); }
 
   /// From now on syncs go through it; empty: straight to the file.
   void set_hook(SyncHook hook);
