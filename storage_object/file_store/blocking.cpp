@@ -67,6 +67,17 @@ Result<> sync(File& file) {
   return perform(file, request);
 }
 
+Result<std::size_t> extents(File& file, std::uint64_t offset, std::uint64_t length,
+                            std::span<FileExtent> room) {
+  FileRequest request;
+  request.op = FileOp::extents;
+  request.offset = offset;
+  request.length = length;
+  request.extents = room;
+  if (auto told = perform(file, request); !told) return told.error();
+  return request.extent_count;
+}
+
 Result<> apply(File& file, FileOp op, std::uint64_t offset, std::uint64_t length) {
   FileRequest request;
   request.op = op;

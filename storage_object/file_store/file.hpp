@@ -168,6 +168,10 @@ Result<> read_at(File& file, std::uint64_t offset, std::span<std::byte> into);
 Result<> write_at(File& file, std::uint64_t offset, std::span<const std::byte> from,
                   bool durable = false);
 Result<> sync(File& file);
+/// Data and holes of the range, ascending and gapless from `offset`; how many there are.
+/// They may end early when the room does.
+Result<std::size_t> extents(File& file, std::uint64_t offset, std::uint64_t length,
+                            std::span<FileExtent> room);
 /// One of punch, zero, allocate.
 Result<> apply(File& file, FileOp op, std::uint64_t offset, std::uint64_t length);
 

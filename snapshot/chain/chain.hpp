@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// The snapshots of one LUN, oldest first, and the engine that keeps them what they
+// were at their cuts (docs/design/capture.md).
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "snapshot/chain/member.hpp"
+#include "snapshot/chain/pacer.hpp"
+#include "storage_object/base/clock.hpp"
+#include "storage_object/base/control_threads.hpp"
+#include "storage_object/block/block_device.hpp"
+
+namespace caisson::snapshot {
+
+/// Set by an administrator at any time.
+struct ChainPolicy {
+  std::atomic<bool> hosts_first{true};  ///< when a capture fails: the snapshots go, not the write
+  std::atomic<unsigned> pace{3};        ///< see Pace::weight
+};
+
+/// Told on the chain's lane of what happens by itself; may block.
+class ChainObserver {
+ public:
+  virtual ~ChainObserver() = default;
+  /// It is whole: in the catalog from then on.
+  virtual void on_whole(const Uuid& lun, const Member& member) = 0;
+  /// These are no images of anything any more. True: that is durable in the catalog.
+  virtual bool on_invalid(const Uuid& lun, std::span<const std::shared_ptr<Member>> members,
+                          const std::string& why) = 0;
+  /// A ghost has left nothing behind.
+  virtual void on_gone(const Uuid& lun, const Member& member) = 0;
+};
+
+struct ChainParts {
+  Uuid lun;
+  Place place;
+  block::BlockDevice* live = nullptr;        ///< the container's data, below the capture
+  std::shared_ptr<file_store::File> source;  ///< the container's file, to clone from
+  ControlThreads* threads = nullptr;
+  Pacer* pacer = nullptr;
+  const ChainPolicy* policy = nullptr;
+  ChainObserver* observer = nullptr;
+  const Clock* clock = &Clock::system();
+};
+
+/// What of the parts is a pointer outlives the chain's close(). holds_back() and
+/// hold_back(): any thread, and they do not block. The rest blocks: control threads, not
+/// the lane's own work.
+class Chain final : public std::enable_shared_from_this<Chain> {
+ public:
+  using Members = std::vector<std::shared_ptr<Member>>;
+
+  /// Takes up the snapshots that the catalog knows, ascending. One that is damaged is
+  /// invalid, and so are those that read through it; nothing else fails for that.
+  static std::shared_ptr<Chain> open(ChainParts parts, std::span<const Member::Known> known,
+                                     bool distrust);
+  ~Chain();
+
+  /// Whether something in the range must be captured before it may change.
+  bool holds_back(std::uint64_t offset, std::uint64_t length) const noexcept {
+    if (watched_.load(std::memory_order_relaxed) && !busy_.load(std::memory_order_relaxed))
+      busy_.store(true, std::memory_order_relaxed);
+    const auto* needed = needed_.load(std::memory_order_acquire);
+    return needed != nullptr && !needed->covers(offset, length);
+  }
+  /// Submits `request` to the live data once its range is captured, on the thread that
+  /// called. It ends with BlockErrc::no_space or write_error where that is impossible
+  /// and hosts do not come first.
+  void hold_back(block::IoRequest& request);
+
+  // A cut, in this order (docs/design/capture.md, "The cut").
+
+  Outcome<std::shared_ptr<Member>> prepare(const MapHeader& header);
+  /// From now on `member` captures. Nothing that changes data is in flight.
+  void switch_to(std::shared_ptr<Member> member) noexcept;
+  /// The record of its cut is durable.
+  Outcome<> commit(const std::shared_ptr<Member>& member);
+  /// It was prepared and will not be cut: its files go.
+  void discard(const std::shared_ptr<Member>& member);
+
+  /// Nobody sees it any more; what older ones need of it stays until they do not. At
+  /// once, whatever it holds.
+  Outcome<> remove(const Uuid& snapshot);
+  Outcome<> rename(const Uuid& snapshot, const std::string& name);
+
+  /// Captures the whole range for the snapshot that captures, if there is one.
+  Outcome<> capture(std::uint64_t offset, std::uint64_t length);
+  /// Until it is let go, nothing begins to capture.
+  std::unique_lock<std::mutex> hold_cuts() { return std::unique_lock(cut_mutex_); }
+
+  /// What the snapshot holds there, whole or not. Aligned to the disk's logical block.
+  Outcome<> read(const Uuid& snapshot, std::uint64_t offset, std::span<std::byte> into) const;
+
+  /// Oldest first, ghosts and invalid ones included.
+  std::shared_ptr<const Members> members() const;
+  std::shared_ptr<Member> find(const Uuid& snapshot) const;
+  /// Whether images share blocks with the container.
+  bool shares_blocks() const;
+
+  /// One background step now, for who paces it himself: false when nothing is left to do.
+  bool step();
+  /// Ends: nothing is held back from now on, the background stops. Nothing is in flight.
+  void close();
+
+ private:
+  struct Waiter;
+  struct Reclaim {
+    std::shared_ptr<Member> member;
+    bool forget;  ///< tell the observer when it is done
+  };
+
+  explicit Chain(ChainParts parts);
+  void load(std::span<const Member::Known> known, bool distrust);
+  void spoil_dependents();
+
+  // On the lane.
+  void work();
+  std::deque<Waiter*> take_waiters();
+  void round(std::deque<Waiter*>& waiters);
+  Outcome<> capture_for(std::deque<Waiter*>& waiters);
+  Outcome<> capture_units(Member& active, std::vector<Run> wanted);
+  void let_go(Waiter& waiter, Error error);
+  void capture_failed(std::deque<Waiter*>& waiters, const Failure& why);
+  bool give_up(const Failure& why);
+  std::shared_ptr<Member> active() const;
+  std::int64_t wall_ms() const;
+  template <class Job>
+  auto on_lane(Job job);
+
+  // The background, on the lane.
+  void kick();
+  void schedule(Pacer::Clock::time_point when);
+  void background();
+  bool step_once();
+  bool drop_ghosts();
+  bool reclaim();
+  bool complete_next();
+  bool move_pre_images();
+  bool hand_on();
+  static bool needed_by_older(const Members& members, std::size_t index);
+  bool fill(const std::shared_ptr<Member>& member, file_store::File& from);
+  void finish(const std::shared_ptr<Member>& member);
+  bool background_failed(const Failure& why);
+  void replace(const std::function<void(Members&)>& change);
+
+  Outcome<std::uint64_t> read_some(const Uuid& snapshot, std::uint64_t offset,
+                                   std::span<std::byte> into) const;
+
+  const ChainParts parts_;
+  std::atomic<const CapturedUnits*> needed_{nullptr};
+  std::atomic<bool> watched_{false};       ///< the background is at work
+  mutable std::atomic<bool> busy_{false};  ///< hosts did something since its last step
+  const std::shared_ptr<ControlLane> lane_ = std::make_shared<ControlLane>();
+
+  std::mutex cut_mutex_;
+  mutable std::mutex members_mutex_;
+  std::shared_ptr<const Members> members_ = std::make_shared<const Members>();
+
+  std::mutex waiting_mutex_;
+  std::deque<Waiter*> waiting_;
+  bool working_ = false;
+
+  // The lane's.
+  std::deque<Reclaim> reclaim_;
+  std::vector<std::shared_ptr<const CapturedUnits>> retired_;  ///< perhaps still looked at
+  std::set<Uuid> spoils_;     ///< invalid ones whose space was seen to
+  std::uint64_t cursor_ = 0;  ///< the unit at which the background goes on, in that member
+  Uuid cursor_of_;
+  bool failing_ = false;  ///< the last step failed
+
+  std::mutex background_mutex_;
+  bool scheduled_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace caisson::snapshot

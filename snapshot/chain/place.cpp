@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "snapshot/chain/place.hpp"
+
+#include <fmt/format.h>
+
+#include "storage_object/base/errc.hpp"
+
+namespace caisson::snapshot {
+
+Failure Place::failed(const char* doing, std::string_view name, const Error& error) const {
+  return failure(to_errc(error),
+                 fmt::format("cannot {} {}: {}", doing, label(name), error.message()),
+                 "look after the file system of the store");
+}
+
+Outcome<> Place::make() const {
+  for (const auto& directory : {std::string(kSnapshotsFolder), folder})
+    if (auto made = store->make_directory(directory); !made)
+      return failed("make the folder", "", made.error());
+  for (std::string_view parent : {std::string_view(), kSnapshotsFolder})
+    if (auto synced = store->sync_names(parent); !synced)
+      return failed("make durable", "", synced.error());
+  return {};
+}
+
+Outcome<std::unique_ptr<file_store::File>> Place::open(std::string_view name,
+                                                       file_store::OpenOptions options) const {
+  auto opened = store->open(path(name), options);
+  if (!opened) return failed("open", name, opened.error());
+  return std::move(*opened);
+}
+
+Outcome<> Place::publish(file_store::File& file, std::string_view name) const {
+  if (auto named = store->publish(file, path(name)); !named)
+    return failed("name", name, named.error());
+  return {};
+}
+
+Outcome<> Place::rename(std::string_view from, std::string_view to) const {
+  if (auto renamed = store->rename(path(from), path(to)); !renamed)
+    return failed("give its name to", to, renamed.error());
+  return {};
+}
+
+Outcome<> Place::remove(std::string_view name) const {
+  auto removed = store->remove(path(name));
+  if (removed || to_errc(removed.error()) == Errc::not_found) return {};
+  return failed("remove", name, removed.error());
+}
+
+Outcome<> Place::sync() const {
+  if (auto synced = store->sync_names(folder); !synced)
+    return failed("make the names durable in", "", synced.error());
+  return {};
+}
+
+}  // namespace caisson::snapshot

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pre-image segments of one snapshot: what the copy primitive has kept and not
+// yet moved into the image.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "snapshot/chain/place.hpp"
+#include "snapshot/format/pre_image.hpp"
+#include "snapshot/format/runs.hpp"
+
+namespace caisson::snapshot {
+
+/// Blocks of kPreImageBlock bytes. Blocking. add() and what moves: the chain's lane
+/// only; read(): any thread beside it.
+class PreImages {
+ public:
+  PreImages(Place place, Uuid snapshot);
+
+  /// Takes up the segments numbered as in `numbers`, ascending, that the map does not
+  /// call moved; tells of their blocks. Files that do not check are Errc::corrupt.
+  Outcome<> open(std::span<const std::uint32_t> numbers, bool distrust,
+                 std::vector<std::uint64_t>& blocks);
+
+  /// Keeps `images`, durably: one write and one sync, unless a segment becomes full.
+  Outcome<> add(std::span<PreImage> images);
+
+  /// Whether `block` stands in a segment; then `into` gets it. False: in the image.
+  Outcome<bool> read(std::uint64_t block, std::span<std::byte> into) const;
+  /// How many of the blocks from `block` on, at most `count`, none of which stands in a
+  /// segment.
+  std::uint64_t absent_run(std::uint64_t block, std::uint64_t count) const;
+
+  /// Blocks that were not moved.
+  std::uint64_t size() const;
+  /// Nothing is added any more: the last segment may be moved too.
+  void seal() { sealed_ = true; }
+  /// Writes a slice of the oldest segment that may be moved (it is full, or the snapshot
+  /// sealed) into `image`, in the order of blocks; not durably.
+  struct Slice {
+    bool any = false;                    ///< there was one
+    std::optional<std::uint32_t> ended;  ///< of this segment it was the last
+  };
+  Outcome<Slice> move_some(file_store::File& image);
+  /// The blocks of a segment, ascending, for the map.
+  std::vector<Run> blocks_of(std::uint32_t number) const;
+  /// The map says that it was moved: forgets it and removes its file.
+  Outcome<> moved(std::uint32_t number);
+  /// Removes the files of all segments.
+  Outcome<> remove();
+
+ private:
+  struct Segment {
+    std::uint32_t number = 0;
+    std::unique_ptr<file_store::File> file;
+    std::unique_ptr<PreImageWriter> writer;  ///< of the one that still grows
+    std::vector<PreImageEntry> entries;      ///< by block once it is moved
+    std::size_t moved = 0;                   ///< of them, how many are in the image
+    bool sorted = false;
+  };
+  struct Where {
+    Segment* segment;
+    std::uint64_t offset;
+  };
+
+  Outcome<Segment*> growing();
+  Segment* movable();
+  Segment* find(std::uint32_t number) const;
+  Outcome<> write_run(const Segment& segment, std::span<const PreImageEntry> entries,
+                      file_store::File& image) const;
+  Outcome<> add_to(Segment& segment, std::span<PreImage> images);
+  Outcome<> open_one(std::uint32_t number, bool distrust, std::vector<std::uint64_t>& blocks);
+
+  const Place place_;
+  const Uuid snapshot_;
+  bool sealed_ = false;
+  std::deque<std::unique_ptr<Segment>> segments_;
+  std::uint32_t next_ = 0;
+  mutable std::mutex mutex_;  // guards where_ and, against read(), the segments it names
+  std::unordered_map<std::uint64_t, Where> where_;
+};
+
+}  // namespace caisson::snapshot

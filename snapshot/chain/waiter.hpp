@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// A change of data that waits for its range to be captured: inside this folder only.
+#pragma once
+
+#include "snapshot/chain/chain.hpp"
+#include "storage_object/base/executor.hpp"
+#include "storage_object/block/io_request.hpp"
+
+namespace caisson::snapshot {
+
+struct Chain::Waiter {
+  block::IoRequest* request;
+  Executor* executor;  ///< of the thread that submitted it; nullptr: any
+  std::uint64_t next;  ///< the byte from which on it may not be captured yet
+};
+
+}  // namespace caisson::snapshot

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// The snapshots of all LUNs: what administrators and schedules do with them, and the
+// rows of the catalog that go with it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "snapshot/chain/capture_device.hpp"
+#include "snapshot/manager/lun_host.hpp"
+#include "storage_object/base/clock.hpp"
+#include "storage_object/base/control_threads.hpp"
+#include "storage_object/block/data_layer.hpp"
+#include "storage_object/catalog/catalog.hpp"
+
+namespace caisson::snapshot {
+
+struct ManagerOptions {
+  catalog::Catalog* catalog = nullptr;
+  LunHost* luns = nullptr;
+  Pacer* pacer = nullptr;  ///< nullptr: one of its own
+  const Clock* clock = &Clock::system();
+  std::chrono::milliseconds cut_limit{5000};  ///< for what is in flight to end
+};
+
+struct CreateOptions {
+  std::vector<std::string> luns;  ///< cut at one instant; none twice
+  std::string name;               ///< empty: from the time
+  std::string made_by = "admin";
+  std::string grade = "crash";
+  std::string details;            ///< JSON
+  bool allow_unreserved = false;  ///< of thick LUNs: without the room that overwrites may need
+  bool dry_run = false;
+};
+
+/// A snapshot as it is now.
+struct SnapshotView {
+  catalog::SnapshotRecord record;
+  std::string lun;
+  std::string condition;        ///< "whole", "filling", "capturing", "waiting", "invalid"
+  std::uint64_t captured = 0;   ///< bytes that it has itself
+  std::uint64_t allocated = 0;  ///< bytes of space that its files take, shared ones too
+  std::string path;             ///< of its image in the export; empty while it has none
+};
+
+/// Thread-safe; every call blocks: control threads only. What a call reports is durable.
+class Manager final : private ChainObserver {
+ public:
+  explicit Manager(ManagerOptions options);
+  ~Manager() override;
+
+  /// Reads the catalog. Before the first attach().
+  Outcome<> start();
+  /// The background ends. Layers that are attached stay usable.
+  void stop();
+  ChainPolicy& policy() noexcept { return policy_; }
+
+  struct Attachment {
+    Uuid lun;
+    std::string name;
+    file_store::Store* store = nullptr;
+    std::string store_name;
+    std::shared_ptr<file_store::File> container;  ///< to clone from
+    bool distrust = false;                        ///< the last stop was not clean
+  };
+  /// The layer that keeps this LUN's snapshots. Never fails: what is damaged is invalid.
+  std::unique_ptr<block::DataLayer> attach(std::unique_ptr<block::BlockDevice> below,
+                                           const Attachment& attachment);
+
+  /// All of them or none. Errc::not_found, already_exists, offline, timed_out (a LUN whose
+  /// requests do not end: nothing was cut), no_space.
+  Outcome<std::vector<SnapshotView>> create(const CreateOptions& options);
+  Outcome<std::vector<SnapshotView>> list(std::string_view lun);  // by sequence
+  Outcome<SnapshotView> show(std::string_view lun, std::string_view snapshot);
+  Outcome<SnapshotView> rename(std::string_view lun, std::string_view snapshot, std::string_view to,
+                               bool dry_run);
+  /// Errc::in_use: locked, or something is built on it.
+  Outcome<> remove(std::string_view lun, std::string_view snapshot, bool dry_run);
+
+  /// Reads what a snapshot holds; aligned to the LUN's logical block.
+  Outcome<> read(const Uuid& snapshot, std::uint64_t offset, std::span<std::byte> into);
+
+  /// Before a LUN gets another name or goes: its folder follows, or what forbids it.
+  Outcome<> lun_renamed(const Uuid& lun, std::string_view from, std::string_view to);
+  Outcome<> check_no_snapshots(const Uuid& lun, std::string_view name);
+
+ private:
+  struct Cut;
+
+  void on_whole(const Uuid& lun, const Member& member) override;
+  bool on_invalid(const Uuid& lun, std::span<const std::shared_ptr<Member>> members,
+                  const std::string& why) override;
+  void on_gone(const Uuid& lun, const Member& member) override;
+
+  Outcome<std::vector<Cut>> plan(const CreateOptions& options);
+  Outcome<> prepare(std::vector<Cut>& cuts);
+  Outcome<> switch_all(std::vector<Cut>& cuts);
+  Outcome<> commit(std::vector<Cut>& cuts);
+  void take_back(std::vector<Cut>& cuts);
+  std::string default_name(std::span<const LunFacts> luns);
+
+  Outcome<LunFacts> lun_named(std::string_view name);
+  Outcome<catalog::SnapshotRecord> record_of(const LunFacts& lun, std::string_view snapshot);
+  Outcome<> save(const catalog::SnapshotRecord& record);
+  std::shared_ptr<Chain> chain_of(const Uuid& lun) const;
+  SnapshotView view_of(const LunFacts& lun, const catalog::SnapshotRecord& record) const;
+  void note(std::string_view kind, const Uuid& lun, std::string text);
+
+  const ManagerOptions options_;
+  ChainPolicy policy_;
+  std::unique_ptr<Pacer> own_pacer_;
+  Pacer* pacer_;
+  std::mutex create_mutex_;   ///< one cut at a time
+  mutable std::mutex mutex_;  ///< guards what follows; never held over anything that blocks
+  std::map<Uuid, std::weak_ptr<Chain>> chains_;
+  std::map<Uuid, catalog::SnapshotRecord> records_;  ///< all but those that are gone
+  ControlThreads threads_;
+};
+
+}  // namespace caisson::snapshot

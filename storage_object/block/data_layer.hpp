@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// A decorator of a disk that must hear of changes to its data which do not come as
+// requests.
+#pragma once
+
+#include <cstdint>
+
+#include "storage_object/base/result.hpp"
+#include "storage_object/block/block_device.hpp"
+
+namespace caisson::block {
+
+class DataLayer : public BlockDevice {
+ public:
+  /// Before everything behind `capacity` is cut off: keeps what it still needs of that,
+  /// however long it takes, and lets nothing begin to need more until
+  /// end_cutting_off(), which follows in any case. While hosts go on. Control threads.
+  virtual Outcome<> begin_cutting_off(std::uint64_t capacity) = 0;
+  virtual void end_cutting_off() noexcept = 0;
+};
+
+}  // namespace caisson::block
