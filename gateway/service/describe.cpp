@@ -7,6 +7,7 @@
 #include <array>
 
 #include "storage_object/base/errc.hpp"
+#include "storage_object/base/log.hpp"
 
 namespace caisson::service {
 namespace {
@@ -158,6 +159,14 @@ std::string condition_of(object::StorageObject& object) {
   return object.medium().present() ? "" : "ejected";
 }
 
+/// Those that can be read, oldest first; none when the catalog does not answer.
+void add_snapshots(Parts& parts, const Uuid& lun, wire::LunDescription& out) {
+  auto snapshots = parts.catalog.snapshots_of(lun);
+  if (!snapshots) return log::warning("snapshots are not shown: {}", snapshots.error().message);
+  for (const auto& snapshot : *snapshots)
+    if (snapshot.state == catalog::SnapshotState::present) out.add_snapshots(snapshot.name);
+}
+
 void add_host_settings(object::StorageObject& object, wire::LunDescription& out) {
   auto current = object.modes().current(), saved = object.modes().saved();
   out.set_cache(std::string(to_string(current.cache)));
@@ -193,7 +202,7 @@ wire::LunDescription describe_lun(Parts& parts, const object::LunView& lun, Deta
   out.set_config_id(record.config_id);
   out.set_owner_epoch(record.owner_epoch);
   out.set_created_at(record.created_at);
-  for (const auto& snapshot : record.snapshots) out.add_snapshots(snapshot.name);
+  add_snapshots(parts, record.uuid, out);
   if (lun.object) add_host_settings(*lun.object, out);
   add_space(parts, lun, out);
   add_users(parts, lun, out);

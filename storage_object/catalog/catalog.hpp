@@ -33,18 +33,29 @@ struct CatalogOptions {
 /// from Catalog::change(); what it wrote is durable when change() returns
 /// success, and gone without a trace otherwise (but see Catalog::in_doubt).
 ///
-/// `put_*` inserts or replaces the whole row (with its lists); `erase_*` of
-/// what is not there succeeds.
+/// `put_*` inserts or replaces the whole row (with its lists); `erase_*` and
+/// `remove_*` of what is not there succeed.
 class Transaction {
  public:
   Outcome<> put_store(const StoreRecord& record);
   Outcome<> erase_store(std::string_view name);
   Outcome<> put_lun(const LunRecord& record);
-  Outcome<> erase_lun(const Uuid& uuid);                      // with its grants and snapshots
+  /// With its grants and places in schedules. Errc::in_use while it has a
+  /// snapshot, in whatever state: its files would be left without an owner.
+  Outcome<> erase_lun(const Uuid& uuid);
   Outcome<std::uint64_t> put_host(const HostRecord& record);  // id 0: new; returns the id
   Outcome<> erase_host(std::uint64_t id);                     // with its grants
   Outcome<> put_grant(const GrantRecord& record);
   Outcome<> erase_grant(const Uuid& lun, std::uint64_t host);
+  /// The number for the LUN's next cut: above all that were handed out or put
+  /// before, removed ones included.
+  Outcome<std::uint64_t> next_snapshot_sequence(const Uuid& lun);
+  Outcome<> put_snapshot(const SnapshotRecord& record);
+  /// Errc::in_use while a clone or view reads through it or a restore from it is
+  /// under way.
+  Outcome<> remove_snapshot(const Uuid& uuid);
+  Outcome<> put_schedule(const ScheduleRecord& record);
+  Outcome<> remove_schedule(std::string_view name);
   /// Adds an event; returns its sequence number.
   Outcome<std::uint64_t> add_event(std::string_view kind, std::string_view object,
                                    std::string_view actor, std::string_view text);
@@ -86,7 +97,10 @@ class Catalog {
   Outcome<> settle();
 
   Outcome<std::vector<StoreRecord>> stores();
-  Outcome<std::vector<LunRecord>> luns();  // with their snapshots; 10,000 in well under a second
+  Outcome<std::vector<LunRecord>> luns();            // 10,000 in well under a second
+  Outcome<std::vector<SnapshotRecord>> snapshots();  // of each LUN by sequence
+  Outcome<std::vector<SnapshotRecord>> snapshots_of(const Uuid& lun);  // by sequence
+  Outcome<std::vector<ScheduleRecord>> schedules();                    // by name
   Outcome<std::vector<HostRecord>> hosts();
   Outcome<std::vector<GrantRecord>> grants();
   Outcome<std::optional<std::string>> setting(std::string_view key);

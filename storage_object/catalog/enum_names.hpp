@@ -27,8 +27,23 @@ inline constexpr EnumRow<LunState> kLunStates[] = {
     {LunState::deleting, "deleting"},
 };
 
+inline constexpr EnumRow<LunKind> kLunKinds[] = {
+    {LunKind::disk, "disk"},
+    {LunKind::clone, "clone"},
+    {LunKind::view, "view"},
+};
+
+inline constexpr EnumRow<SnapshotState> kSnapshotStates[] = {
+    {SnapshotState::creating, "creating"},
+    {SnapshotState::present, "present"},
+    {SnapshotState::ghost, "ghost"},
+    {SnapshotState::invalid, "invalid"},
+};
+
 constexpr const auto& enum_rows(CacheMode) noexcept { return kCacheModes; }
 constexpr const auto& enum_rows(LunState) noexcept { return kLunStates; }
+constexpr const auto& enum_rows(LunKind) noexcept { return kLunKinds; }
+constexpr const auto& enum_rows(SnapshotState) noexcept { return kSnapshotStates; }
 
 /// "writeback", "online", …
 template <class E>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stores, LUNs and their snapshots, written.
+// Stores and LUNs, written.
 #include <fmt/format.h>
 
 #include "storage_object/catalog/catalog.hpp"
@@ -19,8 +19,10 @@ constexpr const char* kPutLun =
     "INSERT INTO luns (uuid, name, store, file, capacity, logical_block, physical_block, cache, "
     "thick, removable, naa, serial, target_name, target_lun, vendor_location, state, reason, "
     "resize_from, resize_to, import_file, import_length, import_inode, import_born, rename_to, "
-    "config_id, owner_epoch, created_at) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    "config_id, owner_epoch, created_at, kind, origin, restoring) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+    "?, "
+    "?) "
     "ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, store = excluded.store, "
     "file = excluded.file, capacity = excluded.capacity, logical_block = excluded.logical_block, "
     "physical_block = excluded.physical_block, cache = excluded.cache, thick = excluded.thick, "
@@ -32,44 +34,8 @@ constexpr const char* kPutLun =
     "import_length = excluded.import_length, import_inode = excluded.import_inode, "
     "import_born = excluded.import_born, rename_to = excluded.rename_to, "
     "config_id = excluded.config_id, "
-    "owner_epoch = excluded.owner_epoch, created_at = excluded.created_at";
-
-constexpr const char* kListSnapshots =
-    "SELECT name, uuid, created_at FROM snapshots WHERE lun = ? ORDER BY position";
-constexpr const char* kDropSnapshots = "DELETE FROM snapshots WHERE lun = ?";
-constexpr const char* kAddSnapshot =
-    "INSERT INTO snapshots (lun, position, name, uuid, created_at) VALUES (?, ?, ?, ?, ?)";
-
-Outcome<bool> same_snapshots(Statements& statements, const LunRecord& record) {
-  std::size_t count = 0;
-  bool same = true;
-  auto read = statements.each(
-      kListSnapshots,
-      [&](Columns row) -> Outcome<> {
-        SnapshotRecord old{
-            .name = row.text(), .uuid = row.uuid(), .created_at = row.signed_number()};
-        same = same && count < record.snapshots.size() && old == record.snapshots[count];
-        ++count;
-        return {};
-      },
-      record.uuid);
-  if (!read) return read.error();
-  return same && count == record.snapshots.size();
-}
-
-Outcome<> put_snapshots(Statements& statements, const LunRecord& record) {
-  auto same = same_snapshots(statements, record);
-  if (!same) return same.error();
-  if (*same) return {};
-  if (auto dropped = statements.run(kDropSnapshots, record.uuid); !dropped) return dropped.error();
-  std::size_t position = 0;
-  for (const auto& snapshot : record.snapshots)
-    if (auto added = statements.run(kAddSnapshot, record.uuid, position++, snapshot.name,
-                                    snapshot.uuid, snapshot.created_at);
-        !added)
-      return added.error();
-  return {};
-}
+    "owner_epoch = excluded.owner_epoch, created_at = excluded.created_at, "
+    "kind = excluded.kind, origin = excluded.origin, restoring = excluded.restoring";
 
 Failure explain_lun(Failure cause, const LunRecord& record) {
   if (cause.code == Errc::in_use)  // within a transaction only a foreign key says so
@@ -107,20 +73,24 @@ Outcome<> Transaction::put_lun(const LunRecord& record) {
   if (const auto& image = record.import)
     import_file = image->file, import_length = image->length, import_inode = image->inode,
     import_born = image->born;
-  auto put = statements_.run(
-      kPutLun, record.uuid, record.name, record.store, record.file, record.capacity,
-      record.logical_block, record.physical_block, enum_name(record.cache), record.thick,
-      record.removable, record.naa, record.serial, record.target_name, record.target_lun,
-      record.vendor_location, enum_name(record.state), record.reason, from, to, import_file,
-      import_length, import_inode, import_born, record.rename_to, record.config_id,
-      record.owner_epoch, record.created_at);
-  if (put) put = put_snapshots(statements_, record);
+  auto put =
+      statements_.run(kPutLun, record.uuid, record.name, record.store, record.file, record.capacity,
+                      record.logical_block, record.physical_block, enum_name(record.cache),
+                      record.thick, record.removable, record.naa, record.serial, record.target_name,
+                      record.target_lun, record.vendor_location, enum_name(record.state),
+                      record.reason, from, to, import_file, import_length, import_inode,
+                      import_born, record.rename_to, record.config_id, record.owner_epoch,
+                      record.created_at, enum_name(record.kind), record.origin, record.restoring);
   if (!put) return explain_lun(put.error(), record);
   return {};
 }
 
 Outcome<> Transaction::erase_lun(const Uuid& uuid) {
-  return statements_.run("DELETE FROM luns WHERE uuid = ?", uuid);
+  auto erased = statements_.run("DELETE FROM luns WHERE uuid = ?", uuid);
+  if (!erased && erased.error().code == Errc::in_use)
+    return failure(Errc::in_use, fmt::format("LUN {} still has snapshots", uuid.to_string()),
+                   "Delete them first; `caisson snapshot list` shows them.");
+  return erased;
 }
 
 }  // namespace caisson::catalog

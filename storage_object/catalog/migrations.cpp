@@ -122,6 +122,58 @@ constexpr Migration kMigrations[] = {
       UPDATE luns SET import_file = substr(reason, 11), import_length = 0, import_inode = 0
         WHERE state = 'creating' AND reason LIKE 'import of %';
     )sql"},
+    // A LUN with snapshots is not erased (no ON DELETE): the rows are all that says
+    // whose the files in its folder are. A ghost's name is free for the next snapshot.
+    {4, R"sql(
+      ALTER TABLE luns ADD COLUMN kind TEXT NOT NULL DEFAULT 'disk';
+      ALTER TABLE luns ADD COLUMN origin BLOB CHECK (length(origin) = 16);
+      ALTER TABLE luns ADD COLUMN restoring BLOB CHECK (length(restoring) = 16);
+      ALTER TABLE luns ADD COLUMN last_snapshot INTEGER NOT NULL DEFAULT 0;
+
+      ALTER TABLE snapshots RENAME TO old_snapshots;
+      CREATE TABLE snapshots (
+        uuid BLOB NOT NULL PRIMARY KEY CHECK (length(uuid) = 16),
+        lun BLOB NOT NULL REFERENCES luns (uuid),
+        name TEXT NOT NULL,
+        sequence INTEGER NOT NULL CHECK (sequence > 0),
+        created_ms INTEGER NOT NULL,
+        capacity INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        complete INTEGER NOT NULL CHECK (complete IN (0, 1)),
+        reason TEXT NOT NULL,
+        group_uuid BLOB CHECK (length(group_uuid) = 16),
+        made_by TEXT NOT NULL,
+        locked_until INTEGER NOT NULL,
+        grade TEXT NOT NULL,
+        details TEXT NOT NULL,
+        UNIQUE (lun, sequence)
+      ) STRICT;
+      CREATE UNIQUE INDEX snapshots_by_name ON snapshots (lun, name) WHERE state <> 'ghost';
+      INSERT INTO snapshots
+        SELECT old.uuid, old.lun, old.name, old.position + 1, old.created_at * 1000,
+          luns.capacity, 'present', 0, '', NULL, 'admin', 0, 'crash', ''
+        FROM old_snapshots AS old JOIN luns ON luns.uuid = old.lun;
+      UPDATE luns SET last_snapshot = ifnull((
+        SELECT max(sequence) FROM snapshots WHERE lun = luns.uuid), 0);
+      DROP TABLE old_snapshots;
+
+      CREATE TABLE schedules (
+        name TEXT NOT NULL PRIMARY KEY,
+        spec TEXT NOT NULL,
+        zone TEXT NOT NULL,
+        retention TEXT NOT NULL,
+        quiesce TEXT NOT NULL,
+        enabled INTEGER NOT NULL CHECK (enabled IN (0, 1)),
+        state TEXT NOT NULL
+      ) STRICT;
+      CREATE TABLE schedule_luns (
+        schedule TEXT NOT NULL REFERENCES schedules (name) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        lun BLOB NOT NULL REFERENCES luns (uuid) ON DELETE CASCADE,
+        PRIMARY KEY (schedule, position),
+        UNIQUE (lun, schedule)
+      ) STRICT, WITHOUT ROWID;
+    )sql"},
 };
 
 Outcome<> apply_step(sqlite3* database, const std::string& path, const Migration& step) {

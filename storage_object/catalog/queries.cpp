@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything the catalog is asked.
+// What the catalog is asked about stores, LUNs, hosts, grants, events and settings.
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
-#include <unordered_map>
 
 #include "storage_object/catalog/catalog.hpp"
 #include "storage_object/catalog/enum_names.hpp"
@@ -18,9 +16,7 @@ constexpr const char* kLuns =
     "SELECT uuid, name, store, file, capacity, logical_block, physical_block, cache, thick, "
     "removable, naa, serial, target_name, target_lun, vendor_location, state, reason, "
     "resize_from, resize_to, import_file, import_length, import_inode, import_born, rename_to, "
-    "config_id, owner_epoch, created_at FROM luns ORDER BY name";
-constexpr const char* kSnapshots =
-    "SELECT lun, name, uuid, created_at FROM snapshots ORDER BY lun, position";
+    "config_id, owner_epoch, created_at, kind, origin, restoring FROM luns ORDER BY name";
 constexpr const char* kHosts =
     "SELECT id, name, no_auth, chap_user, chap_secret, mutual_user, mutual_secret, quota, "
     "created_at FROM hosts ORDER BY id";
@@ -34,14 +30,6 @@ constexpr const char* kEventsAfter =
 constexpr const char* kLatestEvents =
     "SELECT sequence, time_ms, kind, object, actor, text FROM events "
     "ORDER BY sequence DESC LIMIT ?";
-
-struct UuidHash {
-  std::size_t operator()(const Uuid& uuid) const noexcept {
-    std::size_t hash;  // the bits are random already
-    std::memcpy(&hash, uuid.bytes.data(), sizeof hash);
-    return hash;
-  }
-};
 
 std::optional<ResizeIntent> read_resize(Columns& row) {
   const auto from = row.optional_number();
@@ -99,6 +87,9 @@ Outcome<LunRecord> read_lun(Columns row, const std::string& path) {
   lun.config_id = row.number();
   lun.owner_epoch = row.number();
   lun.created_at = row.signed_number();
+  if (auto kind = read_enum(row.text(), lun, path, lun.kind); !kind) return kind.error();
+  lun.origin = row.optional_uuid();
+  lun.restoring = row.optional_uuid();
   return lun;
 }
 
@@ -167,26 +158,13 @@ Outcome<std::vector<StoreRecord>> Catalog::stores() {
 Outcome<std::vector<LunRecord>> Catalog::luns() {
   std::lock_guard lock(mutex_);
   std::vector<LunRecord> luns;
-  std::unordered_map<Uuid, std::size_t, UuidHash> index;
   auto read = statements_->each(kLuns, [&](Columns row) -> Outcome<> {
     auto lun = read_lun(row, options_.path);
     if (!lun) return lun.error();
-    index.emplace(lun->uuid, luns.size());
     luns.push_back(std::move(*lun));
     return {};
   });
   if (!read) return read.error();
-  auto snapshots = statements_->each(kSnapshots, [&](Columns row) -> Outcome<> {
-    auto owner = index.find(row.uuid());
-    if (owner == index.end()) return {};
-    auto& list = luns[owner->second].snapshots;
-    auto& snapshot = list.emplace_back();
-    snapshot.name = row.text();
-    snapshot.uuid = row.uuid();
-    snapshot.created_at = row.signed_number();
-    return {};
-  });
-  if (!snapshots) return snapshots.error();
   return luns;
 }
 

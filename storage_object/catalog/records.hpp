@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the catalog remembers, row by row. Identity, capacity and geometry of a
-// LUN are ruled by its trailer and repeated here; hosts, grants, quotas and
-// events are ruled here (decision 1).
+// LUN are ruled by its trailer and repeated here; hosts, grants, quotas,
+// snapshots, schedules and events are ruled here (decision 1).
 #pragma once
 
 #include <cstdint>
@@ -53,12 +53,11 @@ struct RawImage {
   bool operator==(const RawImage&) const = default;
 };
 
-struct SnapshotRecord {
-  std::string name;
-  Uuid uuid;
-  std::int64_t created_at = 0;  ///< seconds since the epoch
-
-  bool operator==(const SnapshotRecord&) const = default;
+/// What a LUN reads from.
+enum class LunKind : std::uint8_t {
+  disk,   ///< its container alone
+  clone,  ///< its container, and its origin where that is not filled yet
+  view,   ///< a snapshot, read-only; there is no container
 };
 
 struct LunRecord {
@@ -85,9 +84,54 @@ struct LunRecord {
   std::uint64_t config_id = 1;     ///< decision 7: raised by every change of size, members, owner
   std::uint64_t owner_epoch = 1;
   std::int64_t created_at = 0;
-  std::vector<SnapshotRecord> snapshots;
+  LunKind kind = LunKind::disk;
+  std::optional<Uuid> origin;     ///< the snapshot it was born from, or shows
+  std::optional<Uuid> restoring;  ///< of which a restore is under way that a start must finish
 
   bool operator==(const LunRecord&) const = default;
+};
+
+enum class SnapshotState : std::uint8_t {
+  creating,  ///< not reported yet: a start takes it away
+  present,   ///< the image of its cut
+  ghost,     ///< deleted; what an older one still needs of it is there
+  invalid,   ///< it is no image of anything any more
+};
+
+/// A snapshot. Put and removed by itself: a LunRecord that somebody keeps knows
+/// nothing of it.
+struct SnapshotRecord {
+  Uuid uuid;
+  Uuid lun;
+  std::string name;             ///< one of its LUN's, ghosts aside
+  std::uint64_t sequence = 0;   ///< from 1, ascending with the cuts of its LUN, never used again
+  std::int64_t created_ms = 0;  ///< wall clock of the cut, since the epoch
+  std::uint64_t capacity = 0;   ///< bytes, at the cut
+  SnapshotState state = SnapshotState::creating;
+  bool complete = false;           ///< its image is a whole public file
+  std::string reason;              ///< why it is invalid or damaged
+  std::optional<Uuid> group;       ///< shared by those that were cut at the same instant
+  std::string made_by = "admin";   ///< "admin", "schedule:NAME", "restore", "host:NAME"
+  std::uint64_t locked_until = 0;  ///< seconds of the run-time counter; 0: not locked
+  std::string grade = "crash";     ///< what it is consistent for
+  std::string details;             ///< JSON, kept verbatim
+
+  bool operator==(const SnapshotRecord&) const = default;
+};
+
+/// When snapshots are cut and how long they are kept. The catalog reads none of
+/// the texts.
+struct ScheduleRecord {
+  std::string name;
+  std::vector<Uuid> luns;  ///< in the administrator's order, none twice; erased LUNs drop out
+  std::string spec;
+  std::string zone;
+  std::string retention;
+  std::string quiesce;
+  bool enabled = true;
+  std::string state;  ///< what its runner remembers
+
+  bool operator==(const ScheduleRecord&) const = default;
 };
 
 struct HostRecord {

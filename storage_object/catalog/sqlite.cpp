@@ -128,6 +128,11 @@ Uuid Columns::uuid() {
   return value;
 }
 
+std::optional<Uuid> Columns::optional_uuid() {
+  if (sqlite3_column_type(statement_, next_) == SQLITE_NULL) return ++next_, std::nullopt;
+  return uuid();
+}
+
 Statements::~Statements() {
   for (auto& [sql, statement] : prepared_) sqlite3_finalize(statement);
 }
@@ -159,6 +164,10 @@ int Statements::bind(sqlite3_stmt* statement, int index, const Uuid& value) {
 
 int Statements::bind(sqlite3_stmt* statement, int index,
                      const std::optional<std::uint64_t>& value) {
+  return value ? bind(statement, index, *value) : sqlite3_bind_null(statement, index);
+}
+
+int Statements::bind(sqlite3_stmt* statement, int index, const std::optional<Uuid>& value) {
   return value ? bind(statement, index, *value) : sqlite3_bind_null(statement, index);
 }
 

@@ -56,6 +56,7 @@ class Columns {
   bool flag() { return number() != 0; }
   std::optional<std::uint64_t> optional_number();
   Uuid uuid();
+  std::optional<Uuid> optional_uuid();
 
  private:
   sqlite3_stmt* statement_;
@@ -113,6 +114,7 @@ class Statements {
   static int bind(sqlite3_stmt* statement, int index, std::string_view value);
   static int bind(sqlite3_stmt* statement, int index, const Uuid& value);
   static int bind(sqlite3_stmt* statement, int index, const std::optional<std::uint64_t>& value);
+  static int bind(sqlite3_stmt* statement, int index, const std::optional<Uuid>& value);
   template <std::integral T>
   static int bind(sqlite3_stmt* statement, int index, T value) {
     return sqlite3_bind_int64(statement, index, static_cast<sqlite3_int64>(value));

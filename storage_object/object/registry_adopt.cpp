@@ -179,7 +179,8 @@ Outcome<LunView> Registry::adopt_known(const EntryPtr& entry, std::optional<std:
   row.store = old.store;
   row.file = old.file;
   row.config_id = old.config_id + 1;
-  row.snapshots = old.snapshots;
+  if (row.uuid == old.uuid)
+    row.kind = old.kind, row.origin = old.origin, row.restoring = old.restoring;
   if (old.state == LunState::failed || old.reason.starts_with(kFailedMark)) {
     row.state = LunState::failed;
     row.reason = old.reason;
