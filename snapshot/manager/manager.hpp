@@ -90,8 +90,7 @@ class Manager final : private ChainObserver {
   /// Reads what a snapshot holds; aligned to the LUN's logical block.
   Outcome<> read(const Uuid& snapshot, std::uint64_t offset, std::span<std::byte> into);
 
-  /// Before a LUN gets another name or goes: its folder follows, or what forbids it.
-  Outcome<> lun_renamed(const Uuid& lun, std::string_view from, std::string_view to);
+  /// What forbids that a LUN goes.
   Outcome<> check_no_snapshots(const Uuid& lun, std::string_view name);
 
  private:
@@ -103,18 +102,25 @@ class Manager final : private ChainObserver {
   void on_gone(const Uuid& lun, const Member& member) override;
 
   Outcome<std::vector<Cut>> plan(const CreateOptions& options);
-  Outcome<> prepare(std::vector<Cut>& cuts);
+  Outcome<> prepare(std::vector<Cut>& cuts, const CreateOptions& options);
   Outcome<> switch_all(std::vector<Cut>& cuts);
   Outcome<> commit(std::vector<Cut>& cuts);
   void take_back(std::vector<Cut>& cuts);
-  std::string default_name(std::span<const LunFacts> luns);
+  std::string default_name(const std::vector<Cut>& cuts);
 
   Outcome<LunFacts> lun_named(std::string_view name);
-  Outcome<catalog::SnapshotRecord> record_of(const LunFacts& lun, std::string_view snapshot);
+  Outcome<catalog::SnapshotRecord> record_of(const LunFacts& lun, std::string_view snapshot) const;
+  std::vector<catalog::SnapshotRecord> records_of(const Uuid& lun) const;
+  std::vector<Member::Known> known_of(const Uuid& lun, Place& place);
+  void find_folder(std::span<const catalog::SnapshotRecord> records, Place& place);
   Outcome<> save(const catalog::SnapshotRecord& record);
+  bool change_record(const Uuid& snapshot,
+                     const std::function<void(catalog::SnapshotRecord&)>& change);
+  void forget(const Uuid& snapshot);
   std::shared_ptr<Chain> chain_of(const Uuid& lun) const;
   SnapshotView view_of(const LunFacts& lun, const catalog::SnapshotRecord& record) const;
-  void note(std::string_view kind, const Uuid& lun, std::string text);
+  void note(std::string_view kind, const Uuid& lun, std::string_view actor,
+            const std::string& text);
 
   const ManagerOptions options_;
   ChainPolicy policy_;
