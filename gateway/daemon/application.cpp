@@ -105,8 +105,21 @@ Outcome<> Application::open_objects() {
   options.import_directories = config_.import_directories;
   options.wipe_rate = std::uint64_t{config_.wipe_rate} << 20;
   options.protected_directories = {config_.state_directory, config_.run_directory};
+  options.layer = [this](std::unique_ptr<block::BlockDevice> below,
+                         const object::LayerPlace& place) {
+    return snapshots_->attach(std::move(below), {.lun = place.record.uuid,
+                                                 .name = place.record.name,
+                                                 .store = &place.store,
+                                                 .store_name = place.record.store,
+                                                 .container = place.container,
+                                                 .distrust = place.distrust});
+  };
   registry_ = object::ObjectRegistry::make(std::move(options));
   directory_->bind(*registry_);
+  snapshot_luns_.bind(*registry_);
+  snapshots_ = std::make_unique<snapshot::Manager>(
+      snapshot::ManagerOptions{.catalog = catalog_.get(), .luns = &snapshot_luns_});
+  if (auto known = snapshots_->start(); !known) return known;
   if (auto started = registry_->start(*directory_); !started) return started;
   objects_open_ = true;
   add_configured_stores();
@@ -222,6 +235,7 @@ Outcome<> Application::stop() {
   io_threads_.clear();
   directory_.reset();
   registry_.reset();
+  snapshots_.reset();
   access_.reset();
   catalog_.reset();
   return closed;

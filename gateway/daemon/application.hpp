@@ -16,7 +16,9 @@
 #include "gateway/service/access_book.hpp"
 #include "gateway/service/directory.hpp"
 #include "gateway/service/service.hpp"
+#include "gateway/service/snapshot_luns.hpp"
 #include "nbs/control/control_server.hpp"
+#include "snapshot/manager/manager.hpp"
 #include "storage_object/base/io_thread.hpp"
 #include "storage_object/catalog/catalog.hpp"
 #include "storage_object/object/parallel_jobs.hpp"
@@ -71,6 +73,8 @@ class Application {
   scsi::SessionRegistry sessions_;
   std::unique_ptr<service::AccessBook> access_;
   std::unique_ptr<service::Directory> directory_;
+  service::SnapshotLuns snapshot_luns_;
+  std::unique_ptr<snapshot::Manager> snapshots_;
   std::unique_ptr<object::ObjectRegistry> registry_;
   service::GatewayFacts facts_;
   std::unique_ptr<service::Service> service_;

@@ -51,6 +51,7 @@ struct alignas(64) LunObject::Counters {
 LunObject::LunObject(LunParts parts)
     : stack_(std::move(parts.stack)),
       data_(parts.data),
+      layer_(parts.layer),
       features_(stack_->features()),
       logical_block_(stack_->geometry().logical_block),
       mode_(parts.cache),
@@ -293,6 +294,18 @@ LunObject::Pause::Pause(LunObject& object, std::chrono::milliseconds limit) : ob
 }
 
 LunObject::Pause::~Pause() {
+  if (reached_) object_.in_flight_.leave(entry_);
+}
+
+LunObject::ChangeHold::ChangeHold(LunObject& object, std::chrono::milliseconds limit)
+    : object_(object) {
+  entry_.begin = 0;
+  entry_.end = kFlushRange;
+  entry_.hold = Hold::rewrite;
+  reached_ = object_.in_flight_.enter_within(entry_, limit);
+}
+
+LunObject::ChangeHold::~ChangeHold() {
   if (reached_) object_.in_flight_.leave(entry_);
 }
 

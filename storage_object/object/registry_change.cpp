@@ -50,6 +50,26 @@ Outcome<> check_resize(const LunView& lun, std::uint64_t capacity, bool allow_sh
   return {};
 }
 
+/// While it lives snapshots have what a shrink cuts off, and none is cut that would need
+/// it again. Made before the intent: a start finishes what is intended without asking.
+class CutOff {
+ public:
+  CutOff(block::DataLayer* layer, const ResizeIntent& intent) : layer_(layer) {
+    if (intent.to >= intent.from) layer_ = nullptr;
+    if (layer_ != nullptr) kept_ = layer_->begin_cutting_off(intent.to);
+  }
+  ~CutOff() {
+    if (layer_ != nullptr) layer_->end_cutting_off();
+  }
+  CutOff(const CutOff&) = delete;
+  CutOff& operator=(const CutOff&) = delete;
+  const Outcome<>& kept() const noexcept { return kept_; }
+
+ private:
+  block::DataLayer* layer_;
+  Outcome<> kept_;
+};
+
 }  // namespace
 
 Outcome<LunView> Registry::resize(std::string_view name, std::uint64_t capacity, bool allow_shrink,
@@ -78,6 +98,8 @@ Outcome<LunView> Registry::resize(std::string_view name, std::uint64_t capacity,
                    "resize it with the version that wrote it");
   if (auto fine = check_bearing(entry); !fine) return fine.error();
   if (dry_run) return preview_resize(std::move(lun), capacity);
+  CutOff cut_off(object->layer(), intent);
+  if (!cut_off.kept()) return cut_off.kept().error();
   if (auto noted = intend_resize(entry, *container, intent); !noted) {
     container.reset();
     if (capacity < intent.from && options_.catalog->in_doubt())

@@ -92,9 +92,13 @@ class Registry final : public ObjectRegistry {
   Outcome<LunView> set_offline(std::string_view name) override;
   Outcome<> remove(std::string_view name) override;
   std::optional<LunView> find(std::string_view name) const override;
+  std::optional<LunView> find(const Uuid& uuid) const override;
   std::optional<LunView> find_by_file(std::string_view store, std::string_view file) const override;
   std::vector<LunView> find_by_target(std::string_view target) const override;
   std::vector<LunView> list() const override;
+  Outcome<> hold_changes(std::span<const Uuid> luns, std::chrono::milliseconds limit,
+                         const std::function<void()>& body) override;
+  void set_shares_blocks(const Uuid& lun, bool shares) override;
   Outcome<> refresh_grants(const Uuid& lun) override;
   Outcome<RebuildReport> rebuild(bool dry_run) override;
 

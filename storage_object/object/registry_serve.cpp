@@ -259,6 +259,12 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
                  .config_id = row.config_id,
                  .owner_epoch = row.owner_epoch};
   parts.stack = std::move(data);
+  if (options_.layer) {
+    auto layer =
+        options_.layer(std::move(parts.stack), {row, **store, container->file(), distrust_});
+    parts.layer = layer.get();
+    parts.stack = std::move(layer);
+  }
   if (options_.decorate) parts.stack = options_.decorate(std::move(parts.stack), row);
   parts.recorder = [this, lane = entry->lane, weak = std::weak_ptr(entry), uuid = row.uuid](
                        std::shared_ptr<LunObject>, std::function<void()> recorded) {
