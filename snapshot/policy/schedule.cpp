@@ -21,8 +21,6 @@ using std::chrono::sys_seconds;
 constexpr std::array<std::string_view, 7> kWeekdays{"sun", "mon", "tue", "wed",
                                                     "thu", "fri", "sat"};
 constexpr std::array kWeekOrder{1, 2, 3, 4, 5, 6, 0};  // as it is printed
-// An occurrence is at most a day from where its date would have it: zones have left out a date.
-constexpr days kSlack{2};
 
 Failure bad_schedule(std::string message) {
   return failure(Errc::invalid_argument, std::move(message),
@@ -135,14 +133,15 @@ sys_seconds Schedule::occurrence(local_days day) const { return zone_.first_inst
 
 sys_seconds Schedule::next_after(sys_seconds instant) const {
   if (kind_ == Kind::every) return instant + interval();
-  auto day = floor<days>(zone_.local(instant)) - kSlack;
+  auto day = floor<days>(zone_.local(instant));
   while (!on(day) || occurrence(day) <= instant) day += days(1);
   return occurrence(day);
 }
 
 sys_seconds Schedule::last_until(sys_seconds instant) const {
   if (kind_ == Kind::every) return instant;
-  auto day = floor<days>(zone_.local(instant)) + kSlack;
+  // a clock set back over midnight shows a date again, whose end has been before
+  auto day = floor<days>(zone_.local(instant)) + days(1);
   while (!on(day) || occurrence(day) > instant) day -= days(1);
   return occurrence(day);
 }

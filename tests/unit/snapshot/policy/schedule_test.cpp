@@ -111,6 +111,23 @@ TEST(Schedules, ADayHasOneOccurrenceWhenTheClockIsSetBack) {
                                      sys_days(2026y / 11 / 2) + 6h + 30min));
 }
 
+TEST(Schedules, AMidnightThatIsShownTwiceIsOne) {
+  // St. John's, 2005: at 00:01 on 30 October it was 23:01 on the 29th again
+  const auto made = schedule("daily at 00:00 in America/St_Johns");
+  const auto midnight = sys_days(2005y / 10 / 30) + 2h + 30min;
+  EXPECT_EQ(made.next_after(midnight - 1s), midnight);
+  for (auto later : {1min, 30min, 60min, 90min}) {
+    EXPECT_EQ(made.last_until(midnight + later), midnight);
+    EXPECT_EQ(made.next_after(midnight + later), midnight + 25h);
+  }
+}
+
+TEST(Schedules, ADateThatIsLeftOutFallsTogetherWithTheNext) {
+  const auto midnight = sys_days(2011y / 12 / 30) + 10h;  // Apia, from the 29th to the 31st
+  EXPECT_THAT(occurrences("daily at 00:00 in Pacific/Apia", midnight - 1s, 2),
+              ::testing::ElementsAre(midnight, midnight + days(1)));
+}
+
 TEST(Schedules, LeapDaysAreDays) {
   EXPECT_THAT(
       occurrences("daily at 12:00", sys_days(2028y / 2 / 28) + 12h, 2),
