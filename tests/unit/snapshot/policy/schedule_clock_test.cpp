@@ -204,6 +204,7 @@ TEST(ScheduleClocks, AStepBackBeforeTheFirstRunDelaysNothing) {
   Machine machine("daily at 12:00", kNoon - 10min);
   machine.ask();
   machine.set_wall(-5s);
+  machine.ask();
   machine.pass(11min);
   EXPECT_THAT(machine.take(), ElementsAre(kNoon));
 }
@@ -238,6 +239,13 @@ TEST(ScheduleClocks, AStateThatIsNoneChangesNothing) {
   }
   EXPECT_TRUE(machine.clock().restore("2028-02-29T23:59:59Z").has_value());
   EXPECT_EQ(machine.clock().state(), "2028-02-29T23:59:59Z");
+}
+
+TEST(ScheduleClocks, ARestoredStateForgetsWhatRanBefore) {
+  Machine machine("every 1h");
+  machine.ask();
+  ASSERT_TRUE(machine.clock().restore("2026-07-01T10:30:00Z").has_value());
+  EXPECT_EQ(machine.ask(), (ScheduledRun{kNoon - 30min, false}));
 }
 
 TEST(ScheduleClocks, BothEndsOfTheWallClockAreTimes) {
