@@ -47,7 +47,8 @@ std::unique_ptr<block::DataLayer> Manager::attach(std::unique_ptr<block::BlockDe
                    .policy = &policy_,
                    .observer = this,
                    .clock = options_.clock};
-  auto known = known_of(attachment.lun, parts.place);
+  auto known = known_of(attachment.lun);
+  find_folder(known, parts.place);
   auto chain = Chain::open(std::move(parts), known, attachment.distrust);
   {
     std::lock_guard lock(mutex_);
@@ -56,27 +57,17 @@ std::unique_ptr<block::DataLayer> Manager::attach(std::unique_ptr<block::BlockDe
   return std::make_unique<CaptureDevice>(std::move(below), std::move(chain));
 }
 
-/// What the catalog says of a LUN's snapshots, for its chain. A row whose files were never
-/// made goes.
-std::vector<Member::Known> Manager::known_of(const Uuid& lun, Place& place) {
-  auto records = records_of(lun);
-  if (!records.empty()) find_folder(records, place);
+/// What the catalog says of a LUN's snapshots, for its chain.
+std::vector<Member::Known> Manager::known_of(const Uuid& lun) const {
   std::vector<Member::Known> known;
-  for (const auto& record : records) {
-    auto never_made =
-        record.state == SnapshotState::creating &&
-        to_errc(place.store->look_up(place.path(map_name(record.uuid))).error()) == Errc::not_found;
-    if (never_made) {
-      forget(record.uuid);
-      continue;
-    }
+  for (const auto& record : records_of(lun)) {
     Member::Known one{.uuid = record.uuid,
                       .name = record.name,
                       .sequence = record.sequence,
                       .capacity = record.capacity,
                       .whole = record.complete};
-    one.ghost =
-        record.state == SnapshotState::creating || record.state == SnapshotState::ghost;
+    one.creating = record.state == SnapshotState::creating;
+    one.ghost = one.creating || record.state == SnapshotState::ghost;
     if (record.state == SnapshotState::invalid) one.invalid = record.reason;
     known.push_back(std::move(one));
   }
@@ -84,13 +75,13 @@ std::vector<Member::Known> Manager::known_of(const Uuid& lun, Place& place) {
 }
 
 /// The folder may still bear the name that the LUN had before a rename that was cut short.
-void Manager::find_folder(std::span<const SnapshotRecord> records, Place& place) {
+void Manager::find_folder(std::span<const Member::Known> known, Place& place) {
   auto holds = [&](const std::string& folder) {
-    return std::ranges::any_of(records, [&](const auto& record) {
-      return place.store->look_up(folder + "/" + map_name(record.uuid)).has_value();
+    return std::ranges::any_of(known, [&](const auto& one) {
+      return place.store->look_up(folder + "/" + map_name(one.uuid)).has_value();
     });
   };
-  if (holds(place.folder)) return;
+  if (known.empty() || holds(place.folder)) return;
   auto entries = place.store->list(kSnapshotsFolder);
   if (!entries) return;
   for (const auto& entry : *entries) {
@@ -128,8 +119,7 @@ Outcome<SnapshotRecord> Manager::record_of(const LunFacts& lun, std::string_view
     if (record.lun == lun.uuid && record.name == snapshot && record.state != SnapshotState::ghost &&
         record.state != SnapshotState::creating)
       return record;
-  return failure(Errc::not_found,
-                 fmt::format("LUN '{}' has no snapshot '{}'", lun.name, snapshot),
+  return failure(Errc::not_found, fmt::format("LUN '{}' has no snapshot '{}'", lun.name, snapshot),
                  fmt::format("caisson snapshot list {} shows them", lun.name));
 }
 
@@ -149,14 +139,16 @@ Outcome<> Manager::save(const SnapshotRecord& record) {
   return {};
 }
 
-void Manager::forget(const Uuid& snapshot) {
+bool Manager::forget(const Uuid& snapshot) {
   auto removed = options_.catalog->change(
       [&](Transaction& transaction) { return transaction.remove_snapshot(snapshot); });
-  if (!removed)
-    log::warning("the row of a removed snapshot stays until the next start: {}",
-                 removed.error().message);
+  if (!removed) {
+    log::warning("the row of a removed snapshot stays for now: {}", removed.error().message);
+    return false;
+  }
   std::lock_guard lock(mutex_);
   records_.erase(snapshot);
+  return true;
 }
 
 void Manager::note(std::string_view kind, const Uuid& lun, std::string_view actor,
@@ -196,15 +188,15 @@ bool Manager::on_invalid(const Uuid& lun, std::span<const std::shared_ptr<Member
                          const std::string& why) {
   bool durable = true;
   for (const auto& member : members) {
+    if (member->ghost()) continue;
     bool known = false;
-    durable = change_record(member->uuid(), [&](SnapshotRecord& record) {
-                known = record.state == SnapshotState::invalid;
-                if (record.state == SnapshotState::ghost) return;
-                record.state = SnapshotState::invalid;
-                record.reason = why;
-              }) &&
-              durable;
-    if (known || member->ghost()) continue;
+    bool said = change_record(member->uuid(), [&](SnapshotRecord& record) {
+      known = record.state == SnapshotState::invalid;
+      record.state = SnapshotState::invalid;
+      record.reason = why;
+    });
+    durable = durable && said;
+    if (known) continue;
     log::error("snapshot '{}' of LUN {} is lost: {}", member->name(), lun.to_string(), why);
     note("snapshot.invalid", lun, "caissond",
          fmt::format("snapshot '{}' is no image of anything any more: {}", member->name(), why));
@@ -212,9 +204,10 @@ bool Manager::on_invalid(const Uuid& lun, std::span<const std::shared_ptr<Member
   return durable;
 }
 
-void Manager::on_gone(const Uuid& lun, const Member& member) {
-  forget(member.uuid());
+bool Manager::on_gone(const Uuid& lun, const Member& member) {
+  if (!forget(member.uuid())) return false;
   if (auto chain = chain_of(lun)) options_.luns->set_shares_blocks(lun, chain->shares_blocks());
+  return true;
 }
 
 }  // namespace caisson::snapshot

@@ -99,7 +99,7 @@ class Manager final : private ChainObserver {
   void on_whole(const Uuid& lun, const Member& member) override;
   bool on_invalid(const Uuid& lun, std::span<const std::shared_ptr<Member>> members,
                   const std::string& why) override;
-  void on_gone(const Uuid& lun, const Member& member) override;
+  bool on_gone(const Uuid& lun, const Member& member) override;
 
   Outcome<std::vector<Cut>> plan(const CreateOptions& options);
   Outcome<> prepare(std::vector<Cut>& cuts, const CreateOptions& options);
@@ -111,12 +111,12 @@ class Manager final : private ChainObserver {
   Outcome<LunFacts> lun_named(std::string_view name);
   Outcome<catalog::SnapshotRecord> record_of(const LunFacts& lun, std::string_view snapshot) const;
   std::vector<catalog::SnapshotRecord> records_of(const Uuid& lun) const;
-  std::vector<Member::Known> known_of(const Uuid& lun, Place& place);
-  void find_folder(std::span<const catalog::SnapshotRecord> records, Place& place);
+  std::vector<Member::Known> known_of(const Uuid& lun) const;
+  static void find_folder(std::span<const Member::Known> known, Place& place);
   Outcome<> save(const catalog::SnapshotRecord& record);
   bool change_record(const Uuid& snapshot,
                      const std::function<void(catalog::SnapshotRecord&)>& change);
-  void forget(const Uuid& snapshot);
+  bool forget(const Uuid& snapshot);
   std::shared_ptr<Chain> chain_of(const Uuid& lun) const;
   SnapshotView view_of(const LunFacts& lun, const catalog::SnapshotRecord& record) const;
   void note(std::string_view kind, const Uuid& lun, std::string_view actor,

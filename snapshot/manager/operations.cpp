@@ -15,21 +15,21 @@ SnapshotView Manager::view_of(const LunFacts& lun, const SnapshotRecord& record)
   SnapshotView view{.record = record, .lun = lun.name};
   auto chain = chain_of(lun.uuid);
   auto member = chain ? chain->find(record.uuid) : nullptr;
-  view.condition = record.state == SnapshotState::invalid ? "invalid"
-                   : record.complete                      ? "whole"
-                   : member == nullptr                    ? "offline"
-                   : member->whole()                      ? "whole"
-                   : chain->members()->back() == member   ? "capturing"
+  view.condition = record.state == SnapshotState::invalid      ? "invalid"
+                   : record.complete                           ? "whole"
+                   : member == nullptr                         ? "offline"
+                   : member->whole()                           ? "whole"
+                   : chain->members()->back() == member        ? "capturing"
                    : member->primitive() == Primitive::reflink ? "filling"
                                                                : "partial";
   view.captured = record.complete ? record.capacity : 0;
-  if (member && member->captured() != nullptr)
-    view.captured = std::min(record.capacity, member->captured()->set.count() * member->unit());
+  if (auto captured = member ? member->captured() : nullptr)
+    view.captured = std::min(record.capacity, captured->set.count() << captured->shift);
   auto* store = options_.luns->store(lun.store);
   if (store == nullptr) return view;
   auto folder = folder_of(lun.name);
-  auto image = folder + "/" + (record.complete ? image_name(record.name)
-                                               : hidden_image_name(record.uuid));
+  auto image =
+      folder + "/" + (record.complete ? image_name(record.name) : hidden_image_name(record.uuid));
   if (auto found = store->look_up(image)) view.allocated = found->allocated;
   if (record.complete) view.path = store->location() + "/" + image;
   return view;

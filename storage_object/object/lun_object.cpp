@@ -178,10 +178,17 @@ void LunObject::submit_child(ObjectOp& op) {
   stack_->submit(op.child);
 }
 
-void LunObject::withdraw() {
-  state_.store(LunState::offline, std::memory_order_release);
-  { Pause drained(*this); }
+bool LunObject::withdraw(std::chrono::milliseconds limit) {
+  auto refuse_all = [this] { state_.store(LunState::offline, std::memory_order_release); };
+  // For ever: nobody shall wait behind what hangs.
+  if (limit == std::chrono::milliseconds::max()) refuse_all();
+  {
+    Pause drained(*this, limit);
+    if (!drained.reached()) return false;
+    refuse_all();
+  }
   announce(ObjectEvent::offline);
+  return true;
 }
 
 void LunObject::finish(ObjectOp& op, Error error) {

@@ -171,7 +171,10 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   /// Under a Pause.
   void set_mode(catalog::CacheMode mode, std::shared_ptr<file_store::File> file);
   /// Waits for what is in flight; everything later fails with BlockErrc::offline.
-  void withdraw();
+  void withdraw() { (void)withdraw(std::chrono::milliseconds::max()); }
+  /// The same within `limit`. False: something still is in flight; nothing has changed,
+  /// but what came meanwhile has waited.
+  bool withdraw(std::chrono::milliseconds limit);
   /// How often the durability of what was acknowledged was lost.
   std::uint64_t failures() const { return gate_.failures(); }
   /// Ends the failed state, if there was no failure since failures() was

@@ -59,8 +59,8 @@ struct ImportOptions {
 
 /// Changes `lun set` can make; absent: unchanged.
 struct SetOptions {
-  std::optional<catalog::CacheMode> cache;
-  std::optional<std::string> location;
+  std::optional<catalog::CacheMode> cache{};
+  std::optional<std::string> location{};
 };
 
 /// One LUN as administrators see it.
@@ -126,6 +126,8 @@ struct RegistryOptions {
   std::chrono::milliseconds start_limit{10000};
   /// How long a change waits for hosts' requests under way to end.
   std::chrono::milliseconds pause_limit{15000};
+  /// How long a change waits for the container to show that it can be written.
+  std::chrono::milliseconds answer_limit{60000};
   /// How long stop() waits for what is flushed and closed.
   std::chrono::milliseconds flush_limit{60000};
   std::vector<std::string> import_directories;

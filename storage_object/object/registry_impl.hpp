@@ -47,6 +47,8 @@ enum class Bearing : std::uint8_t {
 struct Entry {
   /// What hosts' commands and failures have to be made durable of it.
   const std::shared_ptr<ControlLane> lane = std::make_shared<ControlLane>();
+  /// Of check_answers(), which may hang.
+  const std::shared_ptr<ControlLane> looks = std::make_shared<ControlLane>();
   std::mutex change;
   std::mutex recording;
   std::mutex row;
@@ -189,7 +191,9 @@ class Registry final : public ObjectRegistry {
   enum class MayWait : std::uint8_t { no, yes };  ///< for the owner lock, beside the others
   void bring_up_or_note(const EntryPtr& entry, MayWait may_wait);
   /// No longer served, closed. Data is flushed first; a failure of that is recorded.
-  void take_down(const EntryPtr& entry);
+  /// False: hosts' requests did not end within `limit`, and nothing has changed.
+  bool take_down(const EntryPtr& entry,
+                 std::chrono::milliseconds limit = std::chrono::milliseconds::max());
   Error keep_reservations(const EntryPtr& entry, const ReservationState& state);
 
   // What hosts set (registry_modes.cpp).
@@ -293,6 +297,10 @@ class Registry final : public ObjectRegistry {
                         const catalog::ResizeIntent& intent);
   bool finish_anew(const EntryPtr& entry, std::string why);
   Outcome<> switch_cache(const EntryPtr& entry, catalog::CacheMode mode);
+  Failure still_in_flight(const EntryPtr& entry) const;
+  /// Before a change of one that is served: that nothing of hosts hangs in its file, and
+  /// that a sync of it ends. What begins to hang later is waited for.
+  Outcome<> check_answers(const EntryPtr& entry);
 
   const RegistryOptions options_;
   RegistryObserver* observer_ = nullptr;
