@@ -35,7 +35,7 @@ MapHeader header_of(const SnapshotRecord& record, const LunFacts& lun, Primitive
   header.logical_block = lun.logical_block;
   header.physical_block = lun.physical_block;
   header.primitive = primitive;
-  header.unit = unit_for(primitive, record.capacity);
+  header.unit = unit_for(primitive);
   header.cut_ms = record.created_ms;
   if (record.group) header.group = *record.group;
   return header;
@@ -52,8 +52,9 @@ Outcome<> reserve(Member& member, const LunFacts& lun) {
                    "make room, or give the guarantee up with --allow-unreserved");
   };
   if (member.primitive() == Primitive::reflink)
-    return refused("on this store blocks are shared with the snapshot, and room for that cannot "
-                   "be set aside");
+    return refused(
+        "on this store blocks are shared with the snapshot, and room for that cannot "
+        "be set aside");
   auto image = member.image();
   if (!image) return image.error();
   auto done = file_store::apply(**image, file_store::FileOp::allocate, 0, member.padded_capacity());
@@ -123,8 +124,9 @@ Outcome<std::vector<Manager::Cut>> Manager::plan(const CreateOptions& options) {
 
 /// The time, and a number where that is taken.
 std::string Manager::default_name(const std::vector<Cut>& cuts) {
-  auto base = fmt::format("{:%Y%m%d-%H%M%S}",
-                          fmt::gmtime(std::chrono::system_clock::to_time_t(options_.clock->wall())));
+  auto base =
+      fmt::format("{:%Y%m%d-%H%M%S}",
+                  fmt::gmtime(std::chrono::system_clock::to_time_t(options_.clock->wall())));
   auto name = base;
   auto taken = [&] {
     return std::ranges::any_of(
@@ -186,6 +188,7 @@ Outcome<> Manager::commit(std::vector<Cut>& cuts) {
     if (auto durable = cut.chain->commit(cut.member); !durable) return durable;
   for (auto& cut : cuts)
     if (auto flushed = options_.luns->flush(cut.lun.uuid); !flushed) return flushed;
+  std::unique_lock one_at_a_time(rows_mutex_);  // the lane may find one whole, or lost, by now
   for (auto& cut : cuts) {
     if (cut.member->invalid())
       return failure(Errc::no_space,
@@ -193,28 +196,25 @@ Outcome<> Manager::commit(std::vector<Cut>& cuts) {
                                  cut.lun.name, cut.member->why_invalid()),
                      "make room in its store");
     cut.record.state = SnapshotState::present;
+    std::lock_guard lock(mutex_);
+    cut.record.complete = records_[cut.record.uuid].complete;
   }
   auto reported = options_.catalog->change([&](Transaction& transaction) -> Outcome<> {
     for (const auto& cut : cuts) {
       if (auto put = transaction.put_snapshot(cut.record); !put) return put;
-      auto event =
-          transaction.add_event("snapshot.created", cut.lun.name, cut.record.made_by,
-                                fmt::format("snapshot '{}' was cut", cut.record.name));
+      auto event = transaction.add_event("snapshot.created", cut.lun.name, cut.record.made_by,
+                                         fmt::format("snapshot '{}' was cut", cut.record.name));
       if (!event) return event.error();
     }
     return {};
   });
   if (!reported) return reported;
-  for (auto& cut : cuts) {
-    {
-      std::lock_guard lock(mutex_);
-      // It may be whole, or lost, by now: what happens on the lane comes after this.
-      auto& record = records_[cut.record.uuid];
-      record.state = SnapshotState::present;
-      cut.record = record;
-    }
-    options_.luns->set_shares_blocks(cut.lun.uuid, cut.chain->shares_blocks());
+  for (const auto& cut : cuts) {
+    std::lock_guard lock(mutex_);
+    records_[cut.record.uuid] = cut.record;
   }
+  one_at_a_time.unlock();
+  for (auto& cut : cuts) options_.luns->set_shares_blocks(cut.lun.uuid, cut.chain->shares_blocks());
   return {};
 }
 
@@ -227,8 +227,7 @@ void Manager::take_back(std::vector<Cut>& cuts) {
       if (auto saved = save(cut.record); !saved)
         log::warning("snapshot '{}' was not reported: {}", cut.record.name, saved.error().message);
       if (auto hidden = cut.chain->remove(cut.record.uuid); !hidden)
-        log::warning("snapshot '{}' was not reported: {}", cut.record.name,
-                     hidden.error().message);
+        log::warning("snapshot '{}' was not reported: {}", cut.record.name, hidden.error().message);
     } else if (cut.member) {
       cut.chain->discard(cut.member);
     } else {

@@ -19,19 +19,29 @@ using catalog::Transaction;
 Manager::Manager(ManagerOptions options)
     : options_(options),
       own_pacer_(options.pacer == nullptr ? std::make_unique<TimedPacer>() : nullptr),
-      pacer_(options.pacer == nullptr ? own_pacer_.get() : options.pacer) {}
+      pacer_(options.pacer == nullptr ? own_pacer_.get() : options.pacer),
+      run_time_(*options.catalog, *options.clock) {}
 
 Manager::~Manager() { stop(); }
 
 Outcome<> Manager::start() {
   auto records = options_.catalog->snapshots();
   if (!records) return records.error();
-  std::lock_guard lock(mutex_);
-  for (auto& record : *records) records_.emplace(record.uuid, std::move(record));
+  if (auto loaded = run_time_.load(); !loaded) return loaded;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto& record : *records) records_.emplace(record.uuid, std::move(record));
+  }
+  keep_run_time();
   return {};
 }
 
 void Manager::stop() {
+  if (auto ticker = std::exchange(run_time_ticker_, nullptr)) {
+    ticker->stop();
+    if (auto saved = run_time_.save(); !saved)
+      log::warning("how long caissond ran is not saved: {}", saved.error().message);
+  }
   own_pacer_.reset();
   threads_.stop();
 }
@@ -166,6 +176,7 @@ void Manager::note(std::string_view kind, const Uuid& lun, std::string_view acto
 /// Changes a row that may have changed since its caller looked.
 bool Manager::change_record(const Uuid& snapshot,
                             const std::function<void(SnapshotRecord&)>& change) {
+  std::lock_guard one_at_a_time(rows_mutex_);
   SnapshotRecord record;
   {
     std::lock_guard lock(mutex_);

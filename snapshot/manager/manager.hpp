@@ -18,6 +18,8 @@
 
 #include "snapshot/chain/capture_device.hpp"
 #include "snapshot/manager/lun_host.hpp"
+#include "snapshot/manager/run_time_keeper.hpp"
+#include "snapshot/manager/ticker.hpp"
 #include "storage_object/base/clock.hpp"
 #include "storage_object/base/control_threads.hpp"
 #include "storage_object/block/data_layer.hpp"
@@ -47,10 +49,11 @@ struct CreateOptions {
 struct SnapshotView {
   catalog::SnapshotRecord record;
   std::string lun;
-  std::string condition;        ///< "whole", "filling", "capturing", "waiting", "invalid"
-  std::uint64_t captured = 0;   ///< bytes that it has itself
-  std::uint64_t allocated = 0;  ///< bytes of space that its files take, shared ones too
-  std::string path;             ///< of its image in the export; empty while it has none
+  std::string condition;               ///< "whole", "filling", "capturing", "waiting", "invalid"
+  std::uint64_t captured = 0;          ///< bytes that it has itself
+  std::uint64_t allocated = 0;         ///< bytes of space that its files take, shared ones too
+  std::string path;                    ///< of its image in the export; empty while it has none
+  std::chrono::seconds locked_for{0};  ///< run time until it may be deleted
 };
 
 /// Thread-safe; every call blocks: control threads only. What a call reports is durable.
@@ -87,6 +90,16 @@ class Manager final : private ChainObserver {
   /// Errc::in_use: locked, or something is built on it.
   Outcome<> remove(std::string_view lun, std::string_view snapshot, bool dry_run);
 
+  /// Nobody deletes it before caissond ran for that much longer, whatever the wall clock
+  /// says. A lock is extended, never shortened: Errc::in_use.
+  Outcome<SnapshotView> lock(std::string_view lun, std::string_view snapshot,
+                             std::chrono::seconds duration, bool dry_run = false);
+  /// Forgets a lock that has ended. Errc::in_use: it has not.
+  Outcome<SnapshotView> unlock(std::string_view lun, std::string_view snapshot,
+                               bool dry_run = false);
+  /// The counter that SnapshotRecord::locked_until is measured by.
+  std::chrono::seconds run_time() const { return run_time_.value(); }
+
   /// Reads what a snapshot holds; aligned to the LUN's logical block.
   Outcome<> read(const Uuid& snapshot, std::uint64_t offset, std::span<std::byte> into);
 
@@ -117,6 +130,13 @@ class Manager final : private ChainObserver {
   bool change_record(const Uuid& snapshot,
                      const std::function<void(catalog::SnapshotRecord&)>& change);
   bool forget(const Uuid& snapshot);
+  std::chrono::seconds locked_for(const catalog::SnapshotRecord& record) const;
+  Outcome<> check_unlocked(const LunFacts& lun, const catalog::SnapshotRecord& record) const;
+  Outcome<SnapshotView> change_lock(
+      std::string_view lun, std::string_view snapshot, bool dry_run,
+      const std::function<Outcome<>(const LunFacts&, catalog::SnapshotRecord&)>& change);
+  Outcome<> put_lock(const catalog::SnapshotRecord& record);
+  void keep_run_time();
   std::shared_ptr<Chain> chain_of(const Uuid& lun) const;
   SnapshotView view_of(const LunFacts& lun, const catalog::SnapshotRecord& record) const;
   void note(std::string_view kind, const Uuid& lun, std::string_view actor,
@@ -126,11 +146,14 @@ class Manager final : private ChainObserver {
   ChainPolicy policy_;
   std::unique_ptr<Pacer> own_pacer_;
   Pacer* pacer_;
+  mutable RunTimeKeeper run_time_;
   std::mutex create_mutex_;   ///< one cut at a time
+  std::mutex rows_mutex_;     ///< one change of a row at a time; not held while a chain is asked
   mutable std::mutex mutex_;  ///< guards what follows; never held over anything that blocks
   std::map<Uuid, std::weak_ptr<Chain>> chains_;
   std::map<Uuid, catalog::SnapshotRecord> records_;  ///< all but those that are gone
   ControlThreads threads_;
+  std::unique_ptr<Ticker> run_time_ticker_;
 };
 
 }  // namespace caisson::snapshot

@@ -13,6 +13,7 @@ using catalog::SnapshotState;
 
 SnapshotView Manager::view_of(const LunFacts& lun, const SnapshotRecord& record) const {
   SnapshotView view{.record = record, .lun = lun.name};
+  view.locked_for = locked_for(record);
   auto chain = chain_of(lun.uuid);
   auto member = chain ? chain->find(record.uuid) : nullptr;
   view.condition = record.state == SnapshotState::invalid      ? "invalid"
@@ -87,9 +88,15 @@ Outcome<> Manager::remove(std::string_view name, std::string_view snapshot, bool
   if (!chain)
     return failure(Errc::offline, fmt::format("LUN '{}' is not online", name),
                    fmt::format("bring it back with `caisson lun online {}`", name));
-  if (dry_run) return {};
-  record->state = SnapshotState::ghost;
-  if (auto saved = save(*record); !saved) return saved;
+  {
+    std::lock_guard one_at_a_time(rows_mutex_);
+    record = record_of(*lun, snapshot);
+    if (!record) return record.error();
+    if (auto unlocked = check_unlocked(*lun, *record); !unlocked) return unlocked;
+    if (dry_run) return {};
+    record->state = SnapshotState::ghost;
+    if (auto saved = save(*record); !saved) return saved;
+  }
   return chain->remove(record->uuid);
 }
 
