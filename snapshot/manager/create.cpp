@@ -35,7 +35,7 @@ MapHeader header_of(const SnapshotRecord& record, const LunFacts& lun, Primitive
   header.logical_block = lun.logical_block;
   header.physical_block = lun.physical_block;
   header.primitive = primitive;
-  header.unit = unit_for(primitive, record.capacity);
+  header.unit = unit_for(primitive);
   header.cut_ms = record.created_ms;
   if (record.group) header.group = *record.group;
   return header;
