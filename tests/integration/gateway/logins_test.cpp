@@ -133,5 +133,61 @@ TEST_F(LoginsTest, ChapForAHostThatHadNoneEndsItsSessions) {
   EXPECT_EQ(login().status, 0x0201);
 }
 
+/// Two LUNs below one target, which is where a login leads: "web" has its own way to one.
+class SharedTargetTest : public LoginsTest {
+ protected:
+  static constexpr const char* kElsewhere = "192.0.2.9:3260";
+  static constexpr const char* kWeb = "iqn.2026-11.test:web";
+
+  SharedTargetTest() {
+    wire::LunCreateRequest create;
+    create.set_name("b");
+    create.set_size(16 << 20);
+    create.set_target_name(target_);
+    create.set_target_lun(1);
+    gateway_.call<wire::LunReply>(wire::Op::lun_create, create);
+    wire::HostCreateRequest host;
+    host.set_name("web");
+    host.add_iqns(kWeb);
+    host.set_no_auth(true);
+    gateway_.call<wire::HostReply>(wire::Op::host_create, host);
+    grant("b", "web");
+    EXPECT_TRUE(set(redirect_of("b", "web", kElsewhere)).change().changed());
+  }
+  void grant(const std::string& lun, const std::string& host) {
+    wire::AccessGrantRequest request;
+    request.set_lun(lun);
+    request.set_host(host);
+    gateway_.call<wire::AccessReply>(wire::Op::access_grant, request);
+  }
+  static wire::AccessRedirectRequest redirect_of(const std::string& lun, const std::string& host,
+                                                 const std::string& to) {
+    auto request = redirect(to);
+    request.set_lun(lun);
+    request.set_host(host);
+    return request;
+  }
+  std::string sent_to(const std::string& initiator) {
+    IscsiClient client(port(0));
+    client.name = initiator;
+    return client.login(target_).keys["TargetAddress"];
+  }
+};
+
+TEST_F(SharedTargetTest, ARedirectOfAnyHostMindsThoseThatGoByIt) {
+  auto refused =
+      gateway_.refused<wire::AccessReply>(wire::Op::access_redirect, redirect(gateway_.portal(1)));
+  EXPECT_NE(refused.message.find("LUN b shares target"), std::string::npos) << refused.message;
+  EXPECT_EQ(set(redirect(kElsewhere)).change().notes_size(), 1) << "the same way is no other way";
+  EXPECT_EQ(sent_to("iqn.2026-11.test:any"), kElsewhere);
+}
+
+TEST_F(SharedTargetTest, ARedirectOfAnyHostDoesNotConcernThoseWithAccessOfTheirOwn) {
+  grant("a", "web");
+  EXPECT_EQ(set(redirect(gateway_.portal(1))).change().notes_size(), 0);
+  EXPECT_EQ(sent_to("iqn.2026-11.test:any"), gateway_.portal(1));
+  EXPECT_EQ(sent_to(kWeb), kElsewhere);
+}
+
 }  // namespace
 }  // namespace caisson::tests
