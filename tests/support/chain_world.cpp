@@ -101,7 +101,7 @@ Outcome<Uuid> ChainWorld::cut(const std::string& name) {
   header.capacity = capacity;
   header.primitive =
       store->traits().clone ? snapshot::Primitive::reflink : snapshot::Primitive::copy;
-  header.unit = snapshot::unit_for(header.primitive, capacity);
+  header.unit = snapshot::unit_for(header.primitive);
   auto uuid = header.snapshot;
   Failure dead = failure(Errc::io_error, "the catalog takes nothing");
   if (!row_change([&] { rows[uuid] = {name, ++last_sequence, capacity}; })) return dead;

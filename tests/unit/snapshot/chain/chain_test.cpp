@@ -121,7 +121,8 @@ TEST_P(ChainTest, TheBackgroundMakesImagesOrEmptiesSegments) {
 }
 
 TEST_P(ChainTest, ADiskOfOddLengthBecomesWhole) {
-  for (std::uint64_t capacity : {512ULL, 4096ULL + 512, 2 * kUnit + 1536, 17 * kUnit + 4096}) {
+  for (std::uint64_t capacity :
+       std::initializer_list<std::uint64_t>{512, 4608, 2 * kUnit + 1536, 17 * kUnit + 4096}) {
     make(capacity);
     write(0, capacity, 'a');
     auto one = cut("one");
@@ -171,10 +172,7 @@ TEST_P(ChainTest, WhatAnOlderOneNeedsOfARemovedOneStays) {
   world_.settle();
   expect_intact(one);
   expect_intact(three);
-  EXPECT_EQ(world_.rows.contains(two), shares());  // whole, or handed on and gone
-  ASSERT_TRUE(world_.remove(one).has_value());
-  world_.settle();
-  EXPECT_FALSE(world_.rows.contains(two));
+  EXPECT_FALSE(world_.rows.contains(two));  // the older one is whole, or has what it needs
 }
 
 TEST_P(ChainTest, NobodyWaitsWhereNothingCaptures) {
@@ -231,9 +229,6 @@ TEST_P(ChainTest, AFullStoreCostsTheSnapshotsWhereHostsComeFirst) {
   auto two = cut("two");
   if (shares()) write(0, 30 * kUnit, 'x');  // blocks that are not shared any more fill the store
   for (std::uint64_t i = 0; i < 40; ++i) write(i * kUnit, kUnit, 'b');
-  if (!world_.told.empty() && world_.rows[two].state == State::present) {
-    GTEST_SKIP() << "the simulation counts shared pages for each file";
-  }
   EXPECT_EQ(world_.rows[one].state, State::invalid);
   EXPECT_EQ(world_.rows[two].state, State::invalid);
   EXPECT_EQ(world_.rows[zero].state, shares() ? State::present : State::invalid);
@@ -245,6 +240,8 @@ TEST_P(ChainTest, AFullStoreCostsTheSnapshotsWhereHostsComeFirst) {
   restart();
   EXPECT_TRUE(member(one)->invalid());
   if (shares()) expect_intact(zero);
+  ASSERT_TRUE(world_.remove(zero).has_value());
+  world_.settle();
   auto three = cut("three");
   write(0, kUnit, 'c');
   expect_intact(three);
@@ -320,6 +317,7 @@ TEST_P(ChainTest, APresentOneWithoutItsCutIsDamaged) {
     snapshot::MapHeader header;
     header.snapshot = Uuid::random();
     header.lun = world_.lun;
+    header.lun_name = "disk";
     header.name = "one";
     header.sequence = 1;
     header.capacity = world_.capacity;
