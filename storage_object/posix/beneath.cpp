@@ -55,7 +55,8 @@ file_store::FileAttributes attributes_from(int descriptor, const struct stat& st
           .allocated = static_cast<std::uint64_t>(status.st_blocks) * 512,
           .links = status.st_nlink,
           .id = {.device = status.st_dev, .inode = status.st_ino},
-          .born = birth_of(descriptor)};
+          .born = birth_of(descriptor),
+          .read_only = (status.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)) == 0};
 }
 
 }  // namespace

@@ -2,12 +2,14 @@
 #include "storage_object/posix/posix_file.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <limits>
 
 #include "storage_object/base/pool.hpp"
 #include "storage_object/posix/beneath.hpp"
+#include "storage_object/posix/blocks.hpp"
 #include "storage_object/posix/file_engine.hpp"
 #include "storage_object/posix/syscalls.hpp"
 #include "storage_object/posix/system.hpp"
@@ -67,6 +69,36 @@ Result<> PosixFile::drop_cache() {
 Result<> PosixFile::lock_owner() { return lock(F_WRLCK); }
 Result<> PosixFile::hold_off_owner() { return lock(F_RDLCK); }
 Result<> PosixFile::release_owner() { return lock(F_UNLCK); }
+
+Result<> PosixFile::clone_range(file_store::File& source, std::uint64_t from, std::uint64_t length,
+                                std::uint64_t to) {
+  auto* own = dynamic_cast<PosixFile*>(&source.innermost());
+  if (own == nullptr) return system_error(EXDEV);
+  // Probed, not only offered: what was found to share wrongly is not used.
+  if (!traits_.clone) return system_error(EOPNOTSUPP);
+  // For the kernel that means up to the end.
+  if (length == 0) return {};
+  if (auto error = clone_blocks(own->descriptor(), from, length, descriptor(), to)) return error;
+  return {};
+}
+
+Result<file_store::MapPage> PosixFile::extent_map(std::uint64_t offset, std::uint64_t length,
+                                                  std::span<file_store::MapExtent> room) {
+  return map_blocks(descriptor(), offset, length, room);
+}
+
+Result<std::size_t> PosixFile::count_extents(std::uint64_t offset, std::uint64_t length,
+                                             std::size_t most) {
+  return count_blocks(descriptor(), offset, length, most);
+}
+
+Result<> PosixFile::set_read_only() { return set_mode(0440); }
+Result<> PosixFile::set_writable() { return set_mode(0640); }
+
+Result<> PosixFile::set_mode(unsigned mode) {
+  if (::fchmod(descriptor(), mode) != 0) return last_error();
+  return {};
+}
 
 Result<> PosixFile::lock(short type) {
   struct flock lock {};

@@ -34,12 +34,21 @@ class PosixFile final : public file_store::File {
   Result<> lock_owner() override;
   Result<> hold_off_owner() override;
   Result<> release_owner() override;
+  Result<> clone_range(file_store::File& source, std::uint64_t from, std::uint64_t length,
+                       std::uint64_t to) override;
+  Result<file_store::MapPage> extent_map(std::uint64_t offset, std::uint64_t length,
+                                         std::span<file_store::MapExtent> room) override;
+  Result<std::size_t> count_extents(std::uint64_t offset, std::uint64_t length,
+                                    std::size_t most) override;
+  Result<> set_read_only() override;
+  Result<> set_writable() override;
 
   int descriptor() const noexcept { return descriptor_.number; }
   HiddenName* hidden() const noexcept { return hidden_.get(); }
 
  private:
   Result<> lock(short type);
+  Result<> set_mode(unsigned mode);
 
   Descriptor descriptor_;
   file_store::FileTraits traits_;

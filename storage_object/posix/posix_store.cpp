@@ -84,6 +84,15 @@ Result<> PosixStore::probe() {
   auto alignment = direct ? probe_direct_alignment(direct->descriptor.get()) : 0;
   traits_.direct = alignment != 0;
   if (traits_.direct) traits_.direct_alignment = alignment;
+  return probe_clone();
+}
+
+Result<> PosixStore::probe_clone() {
+  auto source = make_unnamed(root_.get(), O_RDWR, options_.use_tmpfile);
+  if (!source) return source.error();
+  auto target = make_unnamed(root_.get(), O_RDWR, options_.use_tmpfile);
+  if (!target) return target.error();
+  traits_.clone = clone_works(source->descriptor.get(), target->descriptor.get(), traits_.block);
   return {};
 }
 
@@ -130,10 +139,12 @@ Result<> PosixStore::rename(std::string_view from, std::string_view to) {
   if (!source) return source.error();
   auto target = locate(root_.get(), to);
   if (!target) return target.error();
+  // EINVAL would mean two things; see below.
+  if (to.starts_with(std::string(from) + "/")) return system_error(EINVAL);
   if (::renameat2(source->directory.get(), source->leaf.c_str(), target->directory.get(),
                   target->leaf.c_str(), RENAME_NOREPLACE) == 0)
     return {};
-  // EINVAL also means a directory moved into itself, which open names exclude.
+  // EINVAL also means a directory moved into itself, which was excluded.
   return system_error(errno == EINVAL || errno == ENOSYS ? EOPNOTSUPP : errno);
 }
 

@@ -60,6 +60,7 @@ class PosixStore final : public file_store::Store {
   std::unique_ptr<file_store::File> wrap(UniqueFd descriptor, file_store::OpenOptions options,
                                          std::unique_ptr<HiddenName> hidden = nullptr);
   Result<> probe();
+  Result<> probe_clone();
 
   UniqueFd root_;
   std::string location_;

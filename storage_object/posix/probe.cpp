@@ -9,8 +9,11 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <span>
+#include <vector>
 
 #include "storage_object/base/buffer.hpp"
+#include "storage_object/posix/blocks.hpp"
 #include "storage_object/posix/operation.hpp"
 #include "storage_object/posix/system.hpp"
 
@@ -29,6 +32,27 @@ bool direct_works(int scratch, const Buffer& memory, std::uint32_t alignment) {
   auto wrote = ::pwrite(scratch, at, alignment, alignment);
   return wrote == static_cast<ssize_t>(alignment) &&
          ::pread(scratch, at, alignment, alignment) == static_cast<ssize_t>(alignment);
+}
+
+constexpr std::size_t kCloned = 1 << 20;
+
+/// Bytes that differ from block to block and from one `version` to the next.
+std::vector<std::byte> pattern(std::size_t size, unsigned version) {
+  std::vector<std::byte> bytes(size);
+  for (std::size_t i = 0; i < size; ++i)
+    bytes[i] = static_cast<std::byte>((i >> 9) * 7 + i + version * 101 + 1);
+  return bytes;
+}
+
+bool put(int file, std::span<const std::byte> bytes, std::uint64_t at) {
+  auto wrote = ::pwrite(file, bytes.data(), bytes.size(), static_cast<off_t>(at));
+  return wrote == static_cast<ssize_t>(bytes.size());
+}
+
+bool holds(int file, std::span<const std::byte> bytes, std::uint64_t at) {
+  std::vector<std::byte> there(bytes.size());
+  auto got = ::pread(file, there.data(), there.size(), static_cast<off_t>(at));
+  return got == static_cast<ssize_t>(there.size()) && std::ranges::equal(there, bytes);
 }
 
 std::uint32_t reported_alignment(int scratch) {
@@ -55,6 +79,22 @@ file_store::FileTraits probe_traits(int scratch) {
   if (::fstatvfs(scratch, &status) == 0 && std::has_single_bit(status.f_frsize))
     traits.block = static_cast<std::uint32_t>(std::min<unsigned long>(status.f_frsize, 1U << 30));
   return traits;
+}
+
+bool clone_works(int source, int target, std::uint32_t block) {
+  const auto size = std::max<std::size_t>(kCloned, 2 * std::size_t{block});
+  const auto content = pattern(size, 0), newer = pattern(size, 1), other = pattern(3 * block, 2);
+  const auto second = std::span(content).subspan(block, block);
+  const std::uint64_t large = 3 * std::uint64_t{block};
+  if (!put(source, content, 0) || !put(target, other, 0)) return false;
+  if (clone_blocks(source, block, block, target, block)) return false;
+  if (clone_blocks(source, 0, size, target, large)) return false;
+  auto as_cloned = [&] {
+    return holds(target, std::span(other).first(block), 0) && holds(target, second, block) &&
+           holds(target, std::span(other).subspan(2 * block), 2 * block) &&
+           holds(target, content, large);
+  };
+  return as_cloned() && put(source, newer, 0) && as_cloned() && holds(source, newer, 0);
 }
 
 std::uint32_t probe_direct_alignment(int scratch) {

@@ -10,6 +10,10 @@ namespace caisson::posix {
 /// dirty; `block` from statvfs. Knows nothing of direct I/O.
 file_store::FileTraits probe_traits(int scratch);
 
+/// Whether ranges of one empty scratch file can be cloned into another, one block
+/// and a megabyte: compared at once and again after the source was overwritten.
+bool clone_works(int source, int target, std::uint32_t block);
+
 /// The alignment that a scratch file opened with O_DIRECT asks for: as statx
 /// says, else the smallest of 512 and 4096 that works; 0 if neither does.
 std::uint32_t probe_direct_alignment(int scratch);

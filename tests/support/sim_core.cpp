@@ -91,6 +91,31 @@ Error SimCore::sync(SimNode& node, bool all, const SimVerdict& verdict) {
   return verdict.error;
 }
 
+Error SimCore::clone(SimNode& source, std::uint64_t from, std::uint64_t length, SimNode& target,
+                     std::uint64_t to, const SimVerdict& verdict) {
+  if (verdict.error && !verdict.dying) return verdict.error;
+  if (auto pages = length / SimBytes::kPage; verdict.partly && pages > 0)
+    length = (operations % pages + 1) * SimBytes::kPage;
+  auto pages = source.data.share(from, length);
+  const auto& live = target.data.live();
+  auto replaced = (length + SimBytes::kPage - 1) / SimBytes::kPage - live.missing(to, length);
+  if (pages->pages() > replaced && !has_room(pages->pages() - replaced)) return sim_error(ENOSPC);
+  change(target, [&](SimData& data) { data.clone(std::move(pages), from, length, to); });
+  return verdict.error;
+}
+
+file_store::MapPage SimCore::map(const SimNode& node, std::uint64_t offset, std::uint64_t length,
+                                 std::span<file_store::MapExtent> room) {
+  auto page = node.data.live().map(offset, length, room);
+  if (options.untrusted_percent == 0) return page;
+  for (auto& extent : room.first(page.count))
+    if (!extent.zeros() && distrust_.chance(options.untrusted_percent))
+      extent = {.offset = extent.offset,
+                .length = extent.length,
+                .state = file_store::MapState::untrusted};
+  return page;
+}
+
 Error SimCore::write(SimNode& node, FileRequest& request, const SimVerdict& verdict) {
   if (verdict.error && !verdict.dying && !verdict.in_sync) return verdict.error;
   if (!has_room(node.data.live().missing(request.offset, request.length))) return sim_error(ENOSPC);

@@ -19,7 +19,8 @@ inline file_store::FileAttributes attributes_of(const SimNode& node) {
   return {.size = node.data.size(),
           .allocated = node.data.live().pages() * SimBytes::kPage,
           .links = node.links,
-          .id = {.device = 1, .inode = node.id}};
+          .id = {.device = 1, .inode = node.id},
+          .read_only = node.data.read_only()};
 }
 
 /// What an operation is told on entry.
@@ -59,6 +60,10 @@ class SimCore {
   Error execute(SimNode& node, file_store::FileRequest& request, const SimVerdict& verdict);
   Error resize(SimNode& node, std::uint64_t size, const SimVerdict& verdict);
   Error sync(SimNode& node, bool all, const SimVerdict& verdict);
+  Error clone(SimNode& source, std::uint64_t from, std::uint64_t length, SimNode& target,
+              std::uint64_t to, const SimVerdict& verdict);
+  file_store::MapPage map(const SimNode& node, std::uint64_t offset, std::uint64_t length,
+                          std::span<file_store::MapExtent> room);
 
   bool has_room(std::uint64_t pages) const;
   /// Runs a change of a file's data and accounts for its pages.
@@ -103,6 +108,7 @@ class SimCore {
   Error write(SimNode& node, file_store::FileRequest& request, const SimVerdict& verdict);
 
   mutable std::mutex mutex_;
+  SimRandom distrust_{1};
   std::uint64_t pages_ = 0;
 };
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/sim_file.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <vector>
 
 namespace caisson::tests {
 
@@ -147,6 +149,78 @@ Result<> SimFile::sync_all() {
 Result<> SimFile::drop_cache() {
   auto lock = core_->lock();
   node_->data.drop_clean();
+  return {};
+}
+
+Error SimFile::check_clone(const SimFile& source, std::uint64_t from, std::uint64_t length,
+                           std::uint64_t to) const {
+  const auto block = traits_.block;
+  const auto there = source.node_->data.size(), here = node_->data.size();
+  if (read_only_) return sim_error(EBADF);
+  if (to > kEnd || length > kEnd - to) return sim_error(EFBIG);
+  if (from > there || length > there - from) return sim_error(EINVAL);
+  if (from % block != 0 || to % block != 0) return sim_error(EINVAL);
+  // A part of a block can only be shared where nothing follows in either file.
+  if (length % block != 0 && (from + length != there || to + length < here))
+    return sim_error(EINVAL);
+  if (source.node_ == node_ && from < to + length && to < from + length) return sim_error(EINVAL);
+  return {};
+}
+
+Result<> SimFile::clone_range(file_store::File& source, std::uint64_t from, std::uint64_t length,
+                              std::uint64_t to) {
+  auto* own = dynamic_cast<SimFile*>(&source.innermost());
+  if (own == nullptr || own->core_ != core_) return sim_error(EXDEV);
+  if (!traits_.clone) return sim_error(EOPNOTSUPP);
+  if (length == 0) return {};
+  auto lock = core_->lock();
+  if (auto bad = check_clone(*own, from, length, to)) return bad;
+  auto verdict = core_->enter_blocking(lock, SimOp::clone, node_.get(), to, length);
+  // While it hung the source may have become shorter.
+  if (auto bad = verdict.error ? Error() : check_clone(*own, from, length, to)) return bad;
+  if (auto error = core_->clone(*own->node_, from, length, *node_, to, verdict)) return error;
+  return {};
+}
+
+Error SimFile::enter_map(std::uint64_t offset, std::uint64_t length) {
+  if (offset > kEnd || length > kEnd - offset) return sim_error(EFBIG);
+  if (!core_->options.maps) return sim_error(EOPNOTSUPP);
+  return {};
+}
+
+Result<file_store::MapPage> SimFile::extent_map(std::uint64_t offset, std::uint64_t length,
+                                                std::span<file_store::MapExtent> room) {
+  if (auto bad = enter_map(offset, length)) return bad;
+  if (room.empty()) return sim_error(EINVAL);
+  auto lock = core_->lock();
+  auto verdict = core_->enter_blocking(lock, SimOp::map, node_.get(), offset, length);
+  if (verdict.error) return verdict.error;
+  return core_->map(*node_, offset, length, room);
+}
+
+Result<std::size_t> SimFile::count_extents(std::uint64_t offset, std::uint64_t length,
+                                           std::size_t most) {
+  if (auto bad = enter_map(offset, length)) return bad;
+  auto lock = core_->lock();
+  auto verdict = core_->enter_blocking(lock, SimOp::map, node_.get(), offset, length);
+  if (verdict.error) return verdict.error;
+  std::size_t count = 0;
+  std::array<file_store::MapExtent, 64> room;
+  for (auto at = offset; at < offset + length && count < most;) {
+    auto page = node_->data.live().map(at, offset + length - at, room);
+    count += static_cast<std::size_t>(std::ranges::count_if(
+        std::span(room).first(page.count),
+        [](const auto& extent) { return extent.state != file_store::MapState::hole; }));
+    at = page.end;
+  }
+  return std::min(count, most);
+}
+
+Result<> SimFile::set_mode(bool read_only) {
+  auto lock = core_->lock();
+  auto verdict = core_->enter_blocking(lock, SimOp::set_mode, node_.get());
+  if (!verdict.error || verdict.dying) node_->data.set_read_only(read_only);
+  if (verdict.error) return verdict.error;
   return {};
 }
 

@@ -21,6 +21,14 @@ class SimFile final : public file_store::File {
   Result<> lock_owner() override;
   Result<> hold_off_owner() override;
   Result<> release_owner() override;
+  Result<> clone_range(file_store::File& source, std::uint64_t from, std::uint64_t length,
+                       std::uint64_t to) override;
+  Result<file_store::MapPage> extent_map(std::uint64_t offset, std::uint64_t length,
+                                         std::span<file_store::MapExtent> room) override;
+  Result<std::size_t> count_extents(std::uint64_t offset, std::uint64_t length,
+                                    std::size_t most) override;
+  Result<> set_read_only() override { return set_mode(true); }
+  Result<> set_writable() override { return set_mode(false); }
 
   const std::shared_ptr<SimCore>& core() const noexcept { return core_; }
   const SimNodePtr& node() const noexcept { return node_; }
@@ -30,6 +38,11 @@ class SimFile final : public file_store::File {
 
  private:
   Error check(const file_store::FileRequest& request) const;
+  /// With the core's lock held.
+  Error check_clone(const SimFile& source, std::uint64_t from, std::uint64_t length,
+                    std::uint64_t to) const;
+  Error enter_map(std::uint64_t offset, std::uint64_t length);
+  Result<> set_mode(bool read_only);
   /// With the core's lock held.
   Error execute(file_store::FileRequest& request, const SimVerdict& verdict);
   Error hear_of_writeback();

@@ -44,6 +44,27 @@ void SimData::resize(std::uint64_t size) {
   changes_.push_back({.kind = Kind::size, .offset = size});
 }
 
+std::shared_ptr<const SimBytes> SimData::share(std::uint64_t offset, std::uint64_t length) {
+  if (!lost_) return std::make_shared<const SimBytes>(live_.share(offset, length, durable_));
+  SimBytes none;
+  return std::make_shared<const SimBytes>(on_disk().share(offset, length, none));
+}
+
+void SimData::clone(std::shared_ptr<const SimBytes> pages, std::uint64_t from, std::uint64_t length,
+                    std::uint64_t to) {
+  if (to + length > size_) {
+    size_ = to + length;
+    changes_.push_back({.kind = Kind::size, .offset = size_});
+  }
+  length = (length + SimBytes::kPage - 1) / SimBytes::kPage * SimBytes::kPage;
+  live_.copy(*pages, from, length, to);
+  changes_.push_back({.kind = Kind::clone,
+                      .offset = to,
+                      .length = length,
+                      .pages = std::move(pages),
+                      .data_offset = from});
+}
+
 void SimData::apply(SimBytes& bytes, const Change& change) {
   switch (change.kind) {
     case Kind::write:
@@ -51,6 +72,8 @@ void SimData::apply(SimBytes& bytes, const Change& change) {
                          std::span(*change.data).subspan(change.data_offset, change.length));
     case Kind::punch: return bytes.punch(change.offset, change.length);
     case Kind::zero: return bytes.zero(change.offset, change.length);
+    case Kind::clone:
+      return bytes.copy(*change.pages, change.data_offset, change.length, change.offset);
     case Kind::allocate: return bytes.allocate(change.offset, change.length);
     case Kind::size: return;
   }
@@ -78,30 +101,52 @@ std::size_t SimData::last_data() const noexcept {
   return count;
 }
 
+/// Pages of a change just made durable are from now on the very ones that programs
+/// see, with their addresses, unless there is more to come for them.
+void SimData::adopt(const Change& change) {
+  if (lost_ || change.kind == Kind::size) return;
+  auto begin = change.offset / SimBytes::kPage * SimBytes::kPage;
+  auto end = change.offset + change.length + SimBytes::kPage;
+  auto meets = [&](const Change& left) {
+    return left.kind == Kind::size || (left.offset < end && left.offset + left.length > begin);
+  };
+  if (std::ranges::none_of(changes_, meets)) durable_.adopt(live_, change.offset, change.length);
+}
+
 /// Makes the first `count` changes durable.
 void SimData::commit(std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto& change = changes_[i];
+  auto end = changes_.begin() + static_cast<std::ptrdiff_t>(count);
+  Changes done(std::make_move_iterator(changes_.begin()), std::make_move_iterator(end));
+  changes_.erase(changes_.begin(), end);
+  for (const auto& change : done)
     if (change.kind == Kind::size)
       set_durable_size(change.offset);
     else
       apply(durable_, change);
-  }
-  changes_.erase(changes_.begin(), changes_.begin() + static_cast<std::ptrdiff_t>(count));
+  for (const auto& change : done) adopt(change);
+}
+
+/// What programs would read if nothing clean were cached.
+SimBytes SimData::on_disk() const {
+  auto bytes = durable_;
+  for (const auto& change : changes_)
+    if (change.kind == Kind::size)
+      bytes.truncate(change.offset);
+    else
+      apply(bytes, change);
+  return bytes;
 }
 
 void SimData::drop_clean() {
-  live_ = durable_;
-  for (const auto& change : changes_) {
-    if (change.kind == Kind::size)
-      live_.truncate(change.offset);
-    else
-      apply(live_, change);
-  }
+  live_ = on_disk();
+  lost_ = false;
 }
 
 void SimData::sync_data() { commit(last_data()); }
-void SimData::sync_all() { commit(changes_.size()); }
+void SimData::sync_all() {
+  commit(changes_.size());
+  durable_read_only_ = read_only_;
+}
 
 /// Takes [from, to) out of the data changes among the first `count`: something
 /// newer is durable there.
@@ -146,14 +191,20 @@ void SimData::sync_last_write() {
   commit_sizes(changes_.size());
   clip(changes_.size(), write.offset, write.offset + write.length);
   apply(durable_, write);
+  adopt(write);
 }
 
-void SimData::lose_data() { std::erase_if(changes_, &SimData::is_data); }
-void SimData::lose_last_write() { changes_.pop_back(); }
+void SimData::lose_data() { lost_ |= std::erase_if(changes_, &SimData::is_data) != 0; }
+void SimData::lose_last_write() {
+  changes_.pop_back();
+  lost_ = true;
+}
 
 void SimData::apply_torn(SimBytes& bytes, const Change& change, SimRandom& random,
                          std::uint64_t tear_size) {
   constexpr std::uint64_t kMostPieces = 16;
+  // Blocks are shared entirely or not at all.
+  if (change.kind == Kind::clone) tear_size = std::max(tear_size, SimBytes::kPage);
   auto units = change.length / tear_size + 2;
   auto end = change.offset + change.length;
   // Long changes are torn at few places, short ones anywhere.
@@ -188,6 +239,10 @@ SimData SimData::after_cut(SimRandom& random, const CutPolicy& policy) const {
     else if (random.chance(policy.keep_percent))
       apply(left.durable_, change);
   }
+  left.durable_read_only_ = durable_read_only_;
+  if (read_only_ != durable_read_only_ && random.chance(policy.keep_percent))
+    left.durable_read_only_ = read_only_;
+  left.read_only_ = left.durable_read_only_;
   left.durable_.truncate(left.durable_size_);
   left.live_ = left.durable_;
   left.size_ = left.durable_size_;

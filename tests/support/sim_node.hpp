@@ -33,9 +33,19 @@ class SimData {
   void zero(std::uint64_t offset, std::uint64_t length);
   void allocate(std::uint64_t offset, std::uint64_t length);
   void resize(std::uint64_t size);
+  void set_read_only(bool read_only) noexcept { read_only_ = read_only; }
+  bool read_only() const noexcept { return read_only_; }
+
+  /// What the range holds, for clone(): as Linux has it, after the dirty pages were
+  /// written back. Pages that a failed writeback lost are cloned as the disk has them.
+  std::shared_ptr<const SimBytes> share(std::uint64_t offset, std::uint64_t length);
+  /// `pages` from `from` on come to lie at `to`. A part of a page at the end is the
+  /// whole one: nothing follows in either file.
+  void clone(std::shared_ptr<const SimBytes> pages, std::uint64_t from, std::uint64_t length,
+             std::uint64_t to);
 
   /// fdatasync: all data, and the changes of the size that came before the last
-  /// data. A later resize() is not covered, as POSIX has it.
+  /// data. A later resize() is not covered, as POSIX has it, nor is the mode.
   void sync_data();
   /// fsync.
   void sync_all();
@@ -54,13 +64,14 @@ class SimData {
   SimData after_cut(SimRandom& random, const CutPolicy& policy) const;
 
  private:
-  enum class Kind { write, punch, zero, allocate, size };
+  enum class Kind { write, punch, zero, clone, allocate, size };
   struct Change {
     Kind kind = Kind::write;
     std::uint64_t offset = 0;  ///< of Kind::size: the new size
     std::uint64_t length = 0;
-    std::shared_ptr<const std::vector<std::byte>> data;
-    std::uint64_t data_offset = 0;
+    std::shared_ptr<const std::vector<std::byte>> data = {};
+    std::shared_ptr<const SimBytes> pages = {};  ///< of Kind::clone
+    std::uint64_t data_offset = 0;               ///< in either
   };
   using Changes = std::deque<Change>;
 
@@ -70,6 +81,8 @@ class SimData {
   static void apply_torn(SimBytes& bytes, const Change& change, SimRandom& random,
                          std::uint64_t tear_size);
   void set_durable_size(std::uint64_t size);
+  SimBytes on_disk() const;
+  void adopt(const Change& change);
   void commit(std::size_t count);
   void clip(std::size_t count, std::uint64_t from, std::uint64_t to);
   void commit_sizes(std::size_t count);
@@ -79,7 +92,10 @@ class SimData {
   std::uint64_t size_ = 0;
   SimBytes durable_;
   std::uint64_t durable_size_ = 0;
-  Changes changes_;  ///< in the order they were made
+  Changes changes_;    ///< in the order they were made
+  bool lost_ = false;  ///< programs see what neither the disk nor a change has
+  bool read_only_ = false;
+  bool durable_read_only_ = false;
 };
 
 enum class SimKind { file, directory, symbolic_link, fifo };

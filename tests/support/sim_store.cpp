@@ -19,8 +19,9 @@ using file_store::Space;
 namespace {
 
 constexpr std::array kOpNames = {
-    "write",  "punch",   "zero",   "allocate", "sync",           "resize",     "sync_all",
-    "create", "publish", "rename", "remove",   "make_directory", "sync_names",
+    "write",   "punch",  "zero",     "allocate",       "clone",
+    "sync",    "resize", "set_mode", "sync_all",       "create",
+    "publish", "rename", "remove",   "make_directory", "sync_names",
 };
 
 /// From "only what is durable" to "nearly everything", torn or not.
@@ -168,6 +169,7 @@ Result<std::unique_ptr<File>> SimStore::open(std::string_view name, OpenOptions 
   auto node = core_->names.find_file(name, options.linked);
   if (!node) return node.error();
   if (options.direct && !core_->options.traits.direct) return sim_error(EINVAL);
+  if ((*node)->data.read_only() && !options.read_only) return sim_error(EACCES);
   return std::make_unique<SimFile>(core_, *node, options);
 }
 

@@ -13,9 +13,11 @@
 //  - data covered by a FileOp::sync or sync_all() that succeeded, or written by
 //    a durable write that succeeded, and as much of the file's size as reading
 //    that data needs;
-//  - every change of a size covered by sync_all();
+//  - every change of a size, and of the mode, covered by sync_all();
 //  - every name covered by a sync_names() of the directory it is in.
 // What may survive or not, each on its own and in any combination:
+//  - every other clone, entirely or torn at pages, until the file that it was made
+//    in is synced, whatever happens to the file it came from: as btrfs has it;
 //  - every other write, punch and zero, entirely or torn at sectors of
 //    `tear_size`; of overlapping ones the newer wins if both survive;
 //  - every other size: a prefix of its changes survives, whether or not the data
@@ -49,8 +51,10 @@ enum class SimOp {
   punch,
   zero,
   allocate,
+  clone,
   sync,
   resize,
+  set_mode,
   sync_all,
   create,
   publish,
@@ -66,12 +70,16 @@ enum class SimOp {
   list,
   space,
   look_up,
+  map,
 };
 
 struct SimOptions {
   file_store::FileTraits traits{.punch = true, .zero = true, .allocate = true, .direct = true};
   std::uint64_t capacity = std::uint64_t{1} << 40;  ///< bytes; ENOSPC beyond
   std::uint64_t tear_size = 512;                    ///< bytes that are never torn
+  bool maps = true;  ///< File::extent_map() and count_extents() are there
+  /// Of the extents that a map tells, so many are untrusted: others each time.
+  unsigned untrusted_percent = 0;
   /// Complete file requests by a post to the submitting thread's Executor, where
   /// it has one, instead of before submit returns.
   bool asynchronous = false;
