@@ -127,7 +127,7 @@ class File {
   /// Offsets are multiples of traits().block, and so is the length unless the range
   /// ends where the source does and this file does not go on behind it: else EINVAL,
   /// as for a range that goes beyond the source's end or overlaps itself. EOPNOTSUPP
-  /// without traits().clone, EXDEV between stores, EBADF when opened read-only.
+  /// without traits().clone, EXDEV from another file system, EBADF when opened read-only.
   /// Nothing to do, success, for length 0. A failure may leave a part done.
   virtual Result<> clone_range(File& source, std::uint64_t from, std::uint64_t length,
                                std::uint64_t to);

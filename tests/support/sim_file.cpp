@@ -2,9 +2,10 @@
 #include "tests/support/sim_file.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <limits>
-#include <vector>
+#include <span>
 
 namespace caisson::tests {
 
@@ -182,7 +183,7 @@ Result<> SimFile::clone_range(file_store::File& source, std::uint64_t from, std:
   return {};
 }
 
-Error SimFile::enter_map(std::uint64_t offset, std::uint64_t length) {
+Error SimFile::check_map(std::uint64_t offset, std::uint64_t length) {
   if (offset > kEnd || length > kEnd - offset) return sim_error(EFBIG);
   if (!core_->options.maps) return sim_error(EOPNOTSUPP);
   return {};
@@ -190,7 +191,7 @@ Error SimFile::enter_map(std::uint64_t offset, std::uint64_t length) {
 
 Result<file_store::MapPage> SimFile::extent_map(std::uint64_t offset, std::uint64_t length,
                                                 std::span<file_store::MapExtent> room) {
-  if (auto bad = enter_map(offset, length)) return bad;
+  if (auto bad = check_map(offset, length)) return bad;
   if (room.empty()) return sim_error(EINVAL);
   auto lock = core_->lock();
   auto verdict = core_->enter_blocking(lock, SimOp::map, node_.get(), offset, length);
@@ -200,7 +201,7 @@ Result<file_store::MapPage> SimFile::extent_map(std::uint64_t offset, std::uint6
 
 Result<std::size_t> SimFile::count_extents(std::uint64_t offset, std::uint64_t length,
                                            std::size_t most) {
-  if (auto bad = enter_map(offset, length)) return bad;
+  if (auto bad = check_map(offset, length)) return bad;
   auto lock = core_->lock();
   auto verdict = core_->enter_blocking(lock, SimOp::map, node_.get(), offset, length);
   if (verdict.error) return verdict.error;

@@ -41,7 +41,7 @@ class SimFile final : public file_store::File {
   /// With the core's lock held.
   Error check_clone(const SimFile& source, std::uint64_t from, std::uint64_t length,
                     std::uint64_t to) const;
-  Error enter_map(std::uint64_t offset, std::uint64_t length);
+  Error check_map(std::uint64_t offset, std::uint64_t length);
   Result<> set_mode(bool read_only);
   /// With the core's lock held.
   Error execute(file_store::FileRequest& request, const SimVerdict& verdict);
