@@ -20,11 +20,18 @@ namespace caisson::snapshot {
 Outcome<> capture_by_reflink(Member& member, file_store::File& source, std::span<const Run> wanted);
 
 /// Clones what is missing from `cursor` (a unit) on for some milliseconds; holes are
-/// recorded in one go. Moves the cursor; false: nothing is missing any more.
-Outcome<bool> fill_by_reflink(Member& member, file_store::File& source, std::uint64_t& cursor);
+/// recorded in one go. Moves the cursor; to 0 at the end, where nothing is missing unless
+/// a former call failed.
+Outcome<> fill_by_reflink(Member& member, file_store::File& source, std::uint64_t& cursor);
 
-/// Keeps pre-images of `wanted`, units that it has not captured, as `live` has them.
-Outcome<> capture_by_copy(Member& member, block::BlockDevice& live, std::span<const Run> wanted,
-                          std::int64_t wall_ms);
+/// Keeps pre-images of `wanted`, units that it has not captured, as `live` has them; large
+/// holes of `source`, which is the same, are recorded only.
+Outcome<> capture_by_copy(Member& member, block::BlockDevice& live, file_store::File& source,
+                          std::span<const Run> wanted, std::int64_t wall_ms);
+
+/// How many units from the beginning of `run` on are a hole of the source; 0 of a run
+/// shorter than `worth` bytes, for which asking is not worth the while.
+std::uint64_t hole_units(const Member& member, file_store::File& source, const Run& run,
+                         std::uint64_t worth);
 
 }  // namespace caisson::snapshot

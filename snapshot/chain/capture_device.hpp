@@ -22,6 +22,7 @@ class CaptureDevice final : public block::DataLayer {
   block::Geometry geometry() const noexcept override { return below_->geometry(); }
   block::Features features() const noexcept override { return below_->features(); }
   void submit(block::IoRequest& request) override {
+    chain_->note_host();
     if (!block::changes_data(request.op) || !chain_->holds_back(request.offset, request.length))
       return below_->submit(request);
     chain_->hold_back(request);

@@ -5,14 +5,12 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,17 +30,19 @@ struct ChainPolicy {
   std::atomic<unsigned> pace{3};        ///< see Pace::weight
 };
 
-/// Told on the chain's lane of what happens by itself; may block.
+/// Told on the chain's lane, or by open(), of what happens by itself; may block.
 class ChainObserver {
  public:
   virtual ~ChainObserver() = default;
   /// It is whole: in the catalog from then on.
   virtual void on_whole(const Uuid& lun, const Member& member) = 0;
-  /// These are no images of anything any more. True: that is durable in the catalog.
+  /// These are no images of anything any more. True: that is durable in the catalog, of
+  /// all that are no ghosts. False: it is asked again.
   virtual bool on_invalid(const Uuid& lun, std::span<const std::shared_ptr<Member>> members,
                           const std::string& why) = 0;
-  /// A ghost has left nothing behind.
-  virtual void on_gone(const Uuid& lun, const Member& member) = 0;
+  /// A ghost has left nothing behind. True: its row is gone, durably. False: it is asked
+  /// again.
+  virtual bool on_gone(const Uuid& lun, const Member& member) = 0;
 };
 
 struct ChainParts {
@@ -57,9 +57,9 @@ struct ChainParts {
   const Clock* clock = &Clock::system();
 };
 
-/// What of the parts is a pointer outlives the chain's close(). holds_back() and
-/// hold_back(): any thread, and they do not block. The rest blocks: control threads, not
-/// the lane's own work.
+/// What of the parts is a pointer outlives the chain's close(). note_host(), holds_back()
+/// and hold_back(): any thread, and they do not block. The rest blocks: control threads,
+/// not the lane's own work; after close() it fails with Errc::offline.
 class Chain final : public std::enable_shared_from_this<Chain> {
  public:
   using Members = std::vector<std::shared_ptr<Member>>;
@@ -70,10 +70,13 @@ class Chain final : public std::enable_shared_from_this<Chain> {
                                      bool distrust);
   ~Chain();
 
-  /// Whether something in the range must be captured before it may change.
-  bool holds_back(std::uint64_t offset, std::uint64_t length) const noexcept {
+  /// A host did something: the background takes its time.
+  void note_host() const noexcept {
     if (watched_.load(std::memory_order_relaxed) && !busy_.load(std::memory_order_relaxed))
       busy_.store(true, std::memory_order_relaxed);
+  }
+  /// Whether something in the range must be captured before it may change.
+  bool holds_back(std::uint64_t offset, std::uint64_t length) const noexcept {
     const auto* needed = needed_.load(std::memory_order_acquire);
     return needed != nullptr && !needed->covers(offset, length);
   }
@@ -82,7 +85,7 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   /// and hosts do not come first.
   void hold_back(block::IoRequest& request);
 
-  // A cut, in this order (docs/design/capture.md, "The cut").
+  // A cut, in this order (docs/design/capture.md, "The cut"), under hold_cuts().
 
   Outcome<std::shared_ptr<Member>> prepare(const MapHeader& header);
   /// From now on `member` captures. Nothing that changes data is in flight.
@@ -93,13 +96,14 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   void discard(const std::shared_ptr<Member>& member);
 
   /// Nobody sees it any more; what older ones need of it stays until they do not. At
-  /// once, whatever it holds.
+  /// once, whatever it holds. The catalog calls it a ghost already.
   Outcome<> remove(const Uuid& snapshot);
+  /// Before the catalog has the name.
   Outcome<> rename(const Uuid& snapshot, const std::string& name);
 
   /// Captures the whole range for the snapshot that captures, if there is one.
   Outcome<> capture(std::uint64_t offset, std::uint64_t length);
-  /// Until it is let go, nothing begins to capture.
+  /// Until it is let go, by the thread that asked, nothing begins to capture.
   std::unique_lock<std::mutex> hold_cuts() { return std::unique_lock(cut_mutex_); }
 
   /// What the snapshot holds there, whole or not. Aligned to the disk's logical block.
@@ -124,7 +128,8 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   /// Whether images share blocks with the container.
   bool shares_blocks() const;
 
-  /// One background step now, for who paces it himself: false when nothing is left to do.
+  /// One background step now, for who paces it himself: false when nothing is left to
+  /// do, or nothing that can be done now.
   bool step();
   /// Ends: nothing is held back from now on, the background stops. Nothing is in flight.
   void close();
@@ -132,43 +137,62 @@ class Chain final : public std::enable_shared_from_this<Chain> {
  private:
   struct Waiter;
   class Listing;
-  struct Reclaim {
+  class Use;
+  struct Removal {
     std::shared_ptr<Member> member;
-    bool forget;  ///< tell the observer when it is done
+    bool forget = false;  ///< its row goes too
+    bool begun = false;
   };
+  struct Retired {
+    std::shared_ptr<const CapturedUnits> units;
+    std::uint64_t switches = 0;  ///< when they were needed last
+  };
+  /// How a background step went; of several kinds the greatest counts.
+  enum class Step { idle, later, failed, worked };
 
   explicit Chain(ChainParts parts);
   void load(std::span<const Member::Known> known, bool distrust);
+  std::shared_ptr<Member> load_one(const Member::Known& known,
+                                   const Outcome<FolderContents>& folder, bool distrust);
+  void settle_whole(const Member::Known& known, Member& member);
   void spoil_dependents();
 
   // On the lane.
+  void post_work();
   void work();
   std::deque<Waiter*> take_waiters();
   void round(std::deque<Waiter*>& waiters);
   Outcome<> capture_for(std::deque<Waiter*>& waiters);
+  std::uint64_t hole_after(const Waiter& waiter) const;
   Outcome<> capture_units(Member& active, std::vector<Run> wanted);
+  void relieve(Member& active, std::uint64_t units);
   void let_go(Waiter& waiter, Error error);
   void capture_failed(std::deque<Waiter*>& waiters, const Failure& why);
   bool give_up(const Failure& why);
+  Outcome<> tell_invalid();
+  void need_no_more(const Member& member);
   std::shared_ptr<Member> active() const;
   std::int64_t wall_ms() const;
   template <class Job>
-  auto on_lane(Job job);
+  Outcome<> on_lane(Job job);
 
   // The background, on the lane.
   void kick();
   void schedule(Pacer::Clock::time_point when);
   void background();
-  bool step_once();
-  bool drop_ghosts();
-  bool reclaim();
-  bool complete_next();
-  bool move_pre_images();
-  bool hand_on();
+  Step step_once();
+  Step tell_invalid_again();
+  Step drop_ghosts();
+  Step give_space_back();
+  Outcome<bool> remove_some(Removal& removal);
+  Step complete_next();
+  Step move_pre_images();
+  Step hand_on();
+  void drop(const std::shared_ptr<Member>& member);
   static bool needed_by_older(const Members& members, std::size_t index);
-  bool fill(const std::shared_ptr<Member>& member, file_store::File& from);
-  void finish(const std::shared_ptr<Member>& member);
-  bool background_failed(const Failure& why);
+  Step fill(const std::shared_ptr<Member>& member, file_store::File& from);
+  Step finish(const std::shared_ptr<Member>& member);
+  Step background_failed(const Failure& why);
   void replace(const std::function<void(Members&)>& change);
 
   Outcome<std::uint64_t> read_some(const Uuid& snapshot, std::uint64_t offset,
@@ -178,6 +202,7 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   std::atomic<const CapturedUnits*> needed_{nullptr};
   std::atomic<bool> watched_{false};       ///< the background is at work
   mutable std::atomic<bool> busy_{false};  ///< hosts did something since its last step
+  std::atomic<std::uint64_t> switches_{0};
   const std::shared_ptr<ControlLane> lane_ = std::make_shared<ControlLane>();
 
   std::mutex cut_mutex_;
@@ -189,16 +214,19 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   bool working_ = false;
 
   // The lane's.
-  std::deque<Reclaim> reclaim_;
-  std::vector<std::shared_ptr<const CapturedUnits>> retired_;  ///< perhaps still looked at
-  std::set<Uuid> spoils_;     ///< invalid ones whose space was seen to
-  std::uint64_t cursor_ = 0;  ///< the unit at which the background goes on, in that member
+  std::deque<Removal> removals_;
+  std::vector<Retired> retired_;  ///< perhaps still looked at
+  Members untold_;                ///< invalid ones of which the catalog does not say so
+  std::string background_said_;   ///< the failure that was logged last
+  std::uint64_t cursor_ = 0;      ///< the unit at which the background goes on, in that member
   Uuid cursor_of_;
-  bool failing_ = false;  ///< the last step failed
 
+  unsigned turn_ = 0;
+
+  std::atomic<bool> closed_{false};
+  mutable std::atomic<unsigned> users_{0};  ///< of the parts, besides the lane
   std::mutex background_mutex_;
   bool scheduled_ = false;
-  bool closed_ = false;
 };
 
 }  // namespace caisson::snapshot

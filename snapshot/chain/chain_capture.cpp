@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rounds of captures: what hosts' writes wait for.
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "snapshot/chain/capture.hpp"
 #include "snapshot/chain/lane.hpp"
 #include "snapshot/chain/waiter.hpp"
-#include "storage_object/base/errc.hpp"
 #include "storage_object/base/log.hpp"
 
 namespace caisson::snapshot {
@@ -15,8 +15,13 @@ namespace {
 using block::BlockErrc;
 using block::IoRequest;
 
-/// Of one write a round, so that a long one does not keep the short ones waiting.
+/// Of one write a round, so that a long one does not keep the short ones waiting; and of
+/// all. Holes, which cost nothing, do not count.
 constexpr std::uint64_t kPiece = std::uint64_t{4} << 20;
+constexpr std::uint64_t kRound = std::uint64_t{16} << 20;
+/// Segments that may wait to be moved: what they hold is known in memory.
+constexpr std::size_t kMostSegments = 16;
+constexpr std::uint64_t kUnitsOfMove = 256;  // about what one step moves
 
 /// Sorted and disjoint.
 std::vector<Run> tidy(std::vector<Run> runs) {
@@ -32,67 +37,101 @@ std::vector<Run> tidy(std::vector<Run> runs) {
 }  // namespace
 
 void Chain::hold_back(IoRequest& request) {
-  auto* waiter = new Waiter{&request, Executor::current(), request.offset};
+  auto* waiter = new Waiter{&request, Executor::current(), request.length, request.offset};
   {
     std::lock_guard lock(waiting_mutex_);
     waiting_.push_back(waiter);
     if (std::exchange(working_, true)) return;
   }
-  if (parts_.threads->post(lane_, [self = shared_from_this()] { self->work(); })) return;
-  work();  // the threads have been stopped: nothing else runs any more
+  post_work();
 }
 
-void Chain::work() {
-  for (;;) {
-    auto waiters = take_waiters();
-    if (waiters.empty()) return;
-    round(waiters);
+void Chain::post_work() {
+  if (parts_.threads->post(lane_, [self = shared_from_this()] { self->work(); })) return;
+  // The threads have been stopped: nothing can be captured any more.
+  auto waiters = take_waiters();
+  {
+    std::lock_guard lock(waiting_mutex_);
+    working_ = false;
   }
+  for (auto* waiter : waiters) let_go(*waiter, BlockErrc::offline);
+}
+
+/// One round, then whatever else waits for the lane.
+void Chain::work() {
+  auto waiters = take_waiters();
+  if (!waiters.empty()) round(waiters);
+  {
+    std::lock_guard lock(waiting_mutex_);
+    working_ = !waiting_.empty();
+    if (!working_) return;
+  }
+  post_work();
 }
 
 std::deque<Chain::Waiter*> Chain::take_waiters() {
   std::lock_guard lock(waiting_mutex_);
-  auto taken = std::exchange(waiting_, {});
-  working_ = !taken.empty();
-  return taken;
+  return std::exchange(waiting_, {});
 }
 
 void Chain::round(std::deque<Waiter*>& waiters) {
   if (auto captured = capture_for(waiters); !captured)
     return capture_failed(waiters, captured.error());
   std::deque<Waiter*> rest;
-  for (auto* waiter : waiters) {
-    const auto& request = *waiter->request;
-    holds_back(waiter->next, request.offset + request.length - waiter->next)
-        ? rest.push_back(waiter)
-        : let_go(*waiter, {});
-  }
+  for (auto* waiter : waiters)
+    holds_back(waiter->next, waiter->length) ? rest.push_back(waiter) : let_go(*waiter, {});
   // They were first, and go on with those that have come meanwhile.
   std::lock_guard lock(waiting_mutex_);
   waiting_.insert(waiting_.begin(), rest.begin(), rest.end());
 }
 
+/// How far what it waits for is a hole of the container.
+std::uint64_t Chain::hole_after(const Waiter& waiter) const {
+  std::array<file_store::FileExtent, 1> extent;
+  auto found = file_store::extents(*parts_.source, waiter.next, waiter.length, extent);
+  if (!found || *found == 0 || extent[0].data) return 0;
+  return std::min(waiter.length, extent[0].length);
+}
+
+/// Captures the next piece of each.
 Outcome<> Chain::capture_for(std::deque<Waiter*>& waiters) {
   auto member = active();
-  if (!member) return {};
-  const auto& [set, shift] = *member->captured();
+  if (!member) return needed_.load() == nullptr ? Outcome<>() : tell_invalid();
+  auto units = member->captured();
   std::vector<Run> wanted;
+  std::uint64_t round = 0;
   for (auto* waiter : waiters) {
-    const auto& request = *waiter->request;
-    auto end = request.offset + request.length;
-    auto until = std::min(end, waiter->next + kPiece);
-    set.absent_runs(waiter->next >> shift, ((until - 1) >> shift) + 1, wanted);
-    waiter->next = until < end ? until : request.offset;
+    auto piece = std::min(waiter->length, kPiece);
+    if (piece == 0 || round >= kRound) continue;
+    round += piece;
+    if (waiter->length > piece) piece = std::max(piece, hole_after(*waiter));
+    auto end = waiter->next + piece;
+    units->set.absent_runs(waiter->next >> units->shift, ((end - 1) >> units->shift) + 1, wanted);
+    waiter->next = end;
+    waiter->length -= piece;
   }
   wanted = tidy(std::move(wanted));
   return wanted.empty() ? Outcome<>() : capture_units(*member, std::move(wanted));
 }
 
 Outcome<> Chain::capture_units(Member& member, std::vector<Run> wanted) {
-  if (member.primitive() == Primitive::copy)
-    return capture_by_copy(member, *parts_.live, wanted, wall_ms());
+  if (member.primitive() == Primitive::copy) {
+    auto captured = capture_by_copy(member, *parts_.live, *parts_.source, wanted, wall_ms());
+    std::uint64_t units = 0;
+    for (const auto& run : wanted) units += run.count;
+    if (captured) relieve(member, units);
+    return captured;
+  }
   if (auto begun = member.begin(wall_ms()); !begun) return begun;
   return capture_by_reflink(member, *parts_.source, wanted);
+}
+
+/// Where the background does not keep up with what hosts overwrite, they wait for it.
+void Chain::relieve(Member& member, std::uint64_t units) {
+  for (std::uint64_t moved = 0; moved < 2 * units; moved += kUnitsOfMove) {
+    if (member.pre_images().movable_segments() <= kMostSegments) return;
+    if (auto done = member.move_some(); !done || !*done) return;
+  }
 }
 
 /// Ends its wait: it goes on below, or ends with `error`.
@@ -119,16 +158,21 @@ void Chain::capture_failed(std::deque<Waiter*>& waiters, const Failure& why) {
 /// False: that could not be made durable, so nothing may be overwritten.
 bool Chain::give_up(const Failure& why) {
   auto member = active();
-  if (!member) return true;
+  if (!member) return false;
   auto reason = "its store took no more of what was overwritten: " + why.message;
   bool durable = member->give_up(reason).has_value();
   Members lost;
   auto all = members();
-  for (auto at = all->rbegin(); at != all->rend() && !(*at)->whole(); ++at) lost.push_back(*at);
-  durable = parts_.observer->on_invalid(parts_.lun, lost, reason) || durable;
-  if (!durable) return false;
-  for (const auto& one : lost) one->spoil(reason);
-  needed_.store(nullptr, std::memory_order_release);
+  for (auto at = all->rbegin(); at != all->rend() && !(*at)->self_contained(); ++at)
+    if (!(*at)->invalid()) lost.push_back(*at);
+  bool told = parts_.observer->on_invalid(parts_.lun, lost, reason);
+  if (!durable && !told) return false;
+  for (const auto& one : lost) {
+    one->spoil(reason);
+    removals_.push_back({one, false});
+  }
+  if (!told) untold_.insert(untold_.end(), lost.begin(), lost.end());
+  need_no_more(*member);
   kick();
   return true;
 }

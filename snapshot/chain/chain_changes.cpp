@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lists of changes between two snapshots, or a snapshot and now.
+#include "snapshot/chain/lane.hpp"
 #include "snapshot/chain/listing.hpp"
-#include "storage_object/base/errc.hpp"
 
 namespace caisson::snapshot {
 namespace {
@@ -19,6 +19,8 @@ Failure unreadable(const Error& error) {
 Outcome<ChangesPage> Chain::changes(const Uuid& from, const std::optional<Uuid>& to,
                                     std::uint64_t offset, std::span<Changed> room,
                                     ChangesOptions options) const {
+  Use use(*this);
+  if (!use) return Use::refused();
   if (room.empty() || offset % kChangeBlock != 0)
     return failure(Errc::invalid_argument,
                    "a list of changes begins at a block of 4096 bytes and has room for one run");
@@ -88,6 +90,13 @@ Outcome<> Chain::Listing::judge_batch(std::uint64_t offset) {
   runs_.clear();
   relied_on_ = {};
   if (views_.size() > kMostViews) views_.clear();
+  auto done = judge_runs(offset);
+  if (done) done = confirm();
+  auto valid = check_valid();
+  return valid ? done : valid;
+}
+
+Outcome<> Chain::Listing::judge_runs(std::uint64_t offset) {
   for (judged_ = offset; judged_ < end_ && runs_.size() < kBatch;) {
     auto run = next_run(judged_);
     if (run.unchanged) {
@@ -98,8 +107,7 @@ Outcome<> Chain::Listing::judge_batch(std::uint64_t offset) {
     if (!went_on) return went_on.error();
     if (!*went_on) break;
   }
-  if (auto confirmed = confirm(); !confirmed) return confirmed;
-  return check_valid();
+  return {};
 }
 
 /// Who holds what is at `offset` in both, and up to where: at edges of blocks. The block

@@ -2,8 +2,7 @@
 // What a snapshot holds, wherever in the chain that stands.
 #include <algorithm>
 
-#include "snapshot/chain/chain.hpp"
-#include "storage_object/base/errc.hpp"
+#include "snapshot/chain/lane.hpp"
 
 namespace caisson::snapshot {
 namespace {
@@ -19,9 +18,9 @@ Found find_holder(const Chain::Members& members, std::size_t index, std::uint64_
   for (; index < members.size(); ++index) {
     const auto& member = *members[index];
     if (offset >= member.capacity()) continue;  // the disk was smaller then
-    end = std::min(end, member.capacity());
-    end = member.same_until(offset, end);
-    if (member.has(offset)) return {&member, end};
+    auto own = member.own(offset, std::min(end, member.capacity()));
+    end = own.until;
+    if (own.has) return {&member, end};
   }
   return {nullptr, end};
 }
@@ -44,6 +43,8 @@ Error read_live(block::BlockDevice& live, std::uint64_t offset, std::span<std::b
 }  // namespace
 
 Outcome<> Chain::read(const Uuid& snapshot, std::uint64_t offset, std::span<std::byte> into) const {
+  Use use(*this);
+  if (!use) return Use::refused();
   while (!into.empty()) {
     auto got = read_some(snapshot, offset, into);
     if (!got) return got.error();
@@ -62,22 +63,28 @@ Outcome<std::uint64_t> Chain::read_some(const Uuid& snapshot, std::uint64_t offs
     auto index = index_of(*all, snapshot);
     if (index == all->size())
       return failure(Errc::not_found, "there is no snapshot " + snapshot.to_string());
-    if (const auto& own = *(*all)[index]; own.invalid())
+    const auto& own = *(*all)[index];
+    if (own.invalid())
       return failure(Errc::corrupt,
                      "snapshot '" + own.name() + "' is no image any more: " + own.why_invalid());
+    if (offset >= own.capacity() || into.size() > own.capacity() - offset)
+      return failure(Errc::invalid_argument,
+                     "snapshot '" + own.name() + "' ends before what is to be read");
     auto holder = find_holder(*all, index, offset, offset + into.size());
     auto part = into.first(holder.until - offset);
     if (holder.member != nullptr) {
-      if (auto got = holder.member->read(offset, part); !got) return got.error();
-      if ((*all)[index]->invalid()) continue;  // its space is being given back
+      auto got = holder.member->read(offset, part);
+      if (own.invalid()) continue;  // its space is being given back
+      if (!got) return got.error();
       return part.size();
     }
     if (auto error = read_live(*parts_.live, offset, part))
       return failure(Errc::io_error, "cannot read the container: " + error.message());
     auto now = members();
-    auto again = find_holder(*now, index_of(*now, snapshot), offset, holder.until);
-    bool stands = again.member == nullptr && again.until == holder.until;
-    if (stands && !(*all)[index]->invalid()) return part.size();
+    auto again = index_of(*now, snapshot);
+    if (again == now->size() || own.invalid()) continue;
+    auto found = find_holder(*now, again, offset, holder.until);
+    if (found.member == nullptr && found.until == holder.until) return part.size();
   }
 }
 

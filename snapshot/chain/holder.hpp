@@ -16,26 +16,17 @@ struct Holder {
   std::uint64_t until = 0;         ///< how far it holds what follows
 };
 
-/// How far from `offset` on the member has everything, or nothing, and which. Units may
-/// be captured meanwhile.
-inline bool has_until(const Member& member, std::uint64_t offset, std::uint64_t& until) noexcept {
-  for (auto limit = until;;) {
-    bool had = member.has(offset);
-    until = member.same_until(offset, limit);
-    if (had || !member.has(offset)) return had;
-  }
-}
-
 /// The first member from `index` on that has the byte itself, else the container. What
 /// it says of the container was true of every byte up to `until` at some time during the
 /// call; what it says of a member stays true.
 inline Holder holder_at(const Chain::Members& members, std::size_t index, std::uint64_t offset,
-                        std::uint64_t end) noexcept {
+                        std::uint64_t end) {
   for (; index < members.size(); ++index) {
     const auto& member = members[index];
     if (offset >= member->capacity()) continue;  // the disk was smaller then
-    end = std::min(end, member->capacity());
-    if (has_until(*member, offset, end)) return {member, index, end};
+    auto own = member->own(offset, std::min(end, member->capacity()));
+    end = own.until;
+    if (own.has) return {member, index, end};
   }
   return {nullptr, index, end};
 }

@@ -4,19 +4,47 @@
 
 #include <chrono>
 #include <future>
-#include <type_traits>
 
 #include "snapshot/chain/chain.hpp"
+#include "storage_object/base/errc.hpp"
 
 namespace caisson::snapshot {
 
-/// After the lane has ended, here.
+/// While one that is true lives, close() waits: the parts may be used.
+class Chain::Use {
+ public:
+  explicit Use(const Chain& chain) : chain_(chain) {
+    chain_.users_.fetch_add(1);
+    open_ = !chain_.closed_.load();
+  }
+  ~Use() {
+    if (chain_.users_.fetch_sub(1) == 1) chain_.users_.notify_all();
+  }
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+
+  explicit operator bool() const noexcept { return open_; }
+  static Failure refused() { return failure(Errc::offline, "the LUN is not served any more"); }
+
+ private:
+  const Chain& chain_;
+  bool open_;
+};
+
 template <class Job>
-auto Chain::on_lane(Job job) {
-  std::promise<std::invoke_result_t<Job>> promise;
-  auto result = promise.get_future();
-  if (!parts_.threads->post(lane_, [&] { promise.set_value(job()); })) return job();
-  return result.get();
+Outcome<> Chain::on_lane(Job job) {
+  Outcome<> result;
+  std::promise<void> done;
+  {
+    Use use(*this);
+    if (!use || !parts_.threads->post(lane_, [&] {
+          result = job();
+          done.set_value();
+        }))
+      return Use::refused();
+  }
+  done.get_future().wait();
+  return result;
 }
 
 inline std::int64_t Chain::wall_ms() const {

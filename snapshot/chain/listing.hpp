@@ -68,6 +68,7 @@ class Chain::Listing {
   Outcome<std::uint64_t> look();
   Outcome<> check_valid() const;
   Outcome<> judge_batch(std::uint64_t offset);
+  Outcome<> judge_runs(std::uint64_t offset);
   Stretch next_run(std::uint64_t offset) const;
   Outcome<bool> judge_run(const Stretch& run);
   bool shares(const Stretch& run) const;

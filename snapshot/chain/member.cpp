@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A snapshot's files made and read.
 #include "snapshot/chain/member.hpp"
 
 #include <fmt/format.h>
@@ -8,18 +9,17 @@
 #include <bit>
 #include <utility>
 
-#include "snapshot/format/settle.hpp"
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/log.hpp"
 
 namespace caisson::snapshot {
 namespace {
 
-constexpr std::uint64_t kBlock = 4096;
+constexpr std::uint64_t kBlock = kPreImageBlock;
 
 }  // namespace
 
-Member::Member(Place place, Uuid uuid, std::string name, std::uint64_t sequence,
+Member::Member(Place place, const Uuid& uuid, std::string name, std::uint64_t sequence,
                std::uint64_t capacity)
     : place_(std::move(place)),
       uuid_(uuid),
@@ -43,6 +43,7 @@ Outcome<std::shared_ptr<Member>> Member::create(const Place& place, const MapHea
 void Member::set_captured(Primitive primitive, std::uint64_t unit) {
   primitive_ = primitive;
   shift_ = static_cast<unsigned>(std::countr_zero(unit));
+  std::lock_guard lock(units_mutex_);
   captured_ = std::make_shared<CapturedUnits>((capacity_ - 1) / unit + 1, shift_);
 }
 
@@ -74,10 +75,22 @@ std::string Member::image_file_name() const {
 Outcome<std::shared_ptr<file_store::File>> Member::image() const {
   std::lock_guard lock(mutex_);
   if (image_) return image_;
-  auto opened = place_.open(image_file_name(), {.read_only = whole()});
+  auto opened = open_image(image_file_name());
   if (!opened) return opened.error();
   image_ = std::move(*opened);
   return image_;
+}
+
+/// One that was made read-only, and then not recorded as whole, is written to again.
+Outcome<std::unique_ptr<file_store::File>> Member::open_image(const std::string& name) const {
+  if (whole()) return place_.open(name, {.read_only = true});
+  auto opened = place_.open(name);
+  if (opened || opened.error().code != Errc::permission_denied) return opened;
+  auto closed = place_.open(name, {.read_only = true});
+  if (!closed) return opened;
+  if (auto unsealed = (*closed)->set_writable(); !unsealed)
+    return place_.failed("make writable", name, unsealed.error());
+  return place_.open(name);
 }
 
 std::string Member::name() const {
@@ -90,16 +103,25 @@ std::string Member::why_invalid() const {
   return why_invalid_;
 }
 
-bool Member::has(std::uint64_t offset) const noexcept {
-  return whole() || (captured_ && captured_->set.contains(offset >> shift_));
+std::shared_ptr<const CapturedUnits> Member::captured() const {
+  std::lock_guard lock(units_mutex_);
+  return captured_;
 }
 
-std::uint64_t Member::same_until(std::uint64_t offset, std::uint64_t limit) const noexcept {
-  if (whole() || !captured_) return limit;
+bool Member::self_contained() const {
+  if (whole()) return true;
+  auto units = captured();
+  return units && units->set.full();
+}
+
+Member::Own Member::own(std::uint64_t offset, std::uint64_t limit) const {
+  auto units = captured();  // first: it is whole before these are forgotten
+  if (whole()) return {true, limit};
+  if (!units) return {false, limit};
   auto first = offset >> shift_, end = ((limit - 1) >> shift_) + 1;
-  const auto& set = captured_->set;
-  auto until = set.contains(first) ? set.first_absent(first, end) : set.first_present(first, end);
-  return std::min(limit, until << shift_);
+  bool has = units->set.contains(first);
+  auto until = has ? units->set.first_absent(first, end) : units->set.first_present(first, end);
+  return {has, std::min(limit, until << shift_)};
 }
 
 Outcome<> Member::read(std::uint64_t offset, std::span<std::byte> into) const {
@@ -119,12 +141,20 @@ Outcome<> Member::read(std::uint64_t offset, std::span<std::byte> into) const {
       auto file = image();
       if (!file) return file.error();
       if (auto got = file_store::read_at(**file, offset, part); !got)
-        return place_.failed("read", image_file_name(), got.error());
+        return place_.failed("read", hidden_image_name(uuid_), got.error());
     }
     offset += length;
     into = into.subspan(length);
   }
   return {};
+}
+
+void Member::spoil(const std::string& why) {
+  {
+    std::lock_guard lock(mutex_);
+    if (why_invalid_.empty()) why_invalid_ = why;
+  }
+  invalid_.store(true, std::memory_order_release);
 }
 
 Outcome<> Member::append(const Record& record) {
@@ -140,158 +170,13 @@ Outcome<> Member::flush_map() {
   return flushed;
 }
 
-Outcome<> Member::begin(std::int64_t wall_ms) {
-  if (cut_) return {};
-  if (auto added = append(Cut{wall_ms}); !added) return added;
-  if (auto flushed = flush_map(); !flushed) return flushed;
-  cut_ = true;
-  return {};
-}
-
-Outcome<> Member::record(std::span<const Run> in_image, std::span<const Run> holes) {
-  if (!in_image.empty())
-    if (auto added = append(Captured{in_image}); !added) return added;
-  if (!holes.empty())
-    if (auto added = append(Hole{holes}); !added) return added;
-  if (auto flushed = flush_map(); !flushed) return flushed;
-  for (const auto& run : in_image) captured_->set.add(run);
-  for (const auto& run : holes) captured_->set.add(run);
-  return {};
-}
-
-Outcome<> Member::add_pre_images(std::span<PreImage> images, std::int64_t wall_ms) {
-  if (auto begun = begin(wall_ms); !begun) return begun;
-  if (auto added = pre_images_.add(images); !added) return added;
-  for (const auto& image : images)
-    captured_->set.add({image.block >> (shift_ - std::countr_zero(kBlock)), 1});
-  return {};
-}
-
-Outcome<bool> Member::move_some() {
-  auto file = image();
-  if (!file) return file.error();
-  auto slice = pre_images_.move_some(**file);
-  if (!slice) return slice.error();
-  if (!slice->any) return false;
-  if (auto synced = file_store::sync(**file); !synced)
-    return place_.failed("sync", hidden_image_name(uuid_), synced.error());
-  if (!slice->ended) return true;
-  auto number = *slice->ended;
-  auto runs = pre_images_.blocks_of(number);
-  if (auto added = append(Moved{number, runs}); !added) return added.error();
-  if (auto flushed = flush_map(); !flushed) return flushed.error();
-  if (auto gone = pre_images_.moved(number); !gone) return gone.error();
-  return true;
-}
-
-Outcome<std::uint64_t> Member::take_from(const Member& newer, std::uint64_t from,
-                                         std::uint64_t most) {
-  auto file = image();
-  if (!file) return file.error();
-  const auto& theirs = newer.captured_->set;
-  auto end = std::min(theirs.size(), captured_->set.size());
-  std::vector<Run> taken;
-  auto unit = from;
-  for (auto left = std::max<std::uint64_t>(1, most / this->unit()); left != 0 && unit < end;) {
-    auto run = theirs.next_present_run(unit, end);
-    if (!run) {
-      unit = end;
-      break;
-    }
-    auto missing =
-        captured_->set.next_absent_run(run->first, std::min(run->end(), run->first + left));
-    unit = missing ? missing->end() : std::min(run->end(), run->first + left);
-    if (!missing) continue;
-    auto offset = missing->first * this->unit();
-    Buffer data(std::min(missing->count * this->unit(), padded_capacity() - offset));
-    if (auto got = newer.read(offset, data.span()); !got) return got.error();
-    if (auto put = file_store::write_at(**file, offset, data.span()); !put)
-      return place_.failed("write", hidden_image_name(uuid_), put.error());
-    append_units(taken, missing->first, missing->count);
-    left -= missing->count;
-  }
-  if (!taken.empty()) {
-    if (auto synced = file_store::sync(**file); !synced)
-      return place_.failed("sync", hidden_image_name(uuid_), synced.error());
-    if (auto recorded = record(taken, {}); !recorded) return recorded.error();
-  }
-  return unit >= end ? theirs.size() : unit;
-}
-
-Outcome<> Member::complete() {
-  auto file = image();
-  if (!file) return file.error();
-  auto name = hidden_image_name(uuid_);
-  if (auto sized = (*file)->resize(capacity_); !sized)
-    return place_.failed("size", name, sized.error());
-  if (auto sealed = (*file)->set_read_only(); !sealed)
-    return place_.failed("make read-only", name, sealed.error());
-  if (auto synced = (*file)->sync_all(); !synced)
-    return place_.failed("sync", name, synced.error());
-  if (auto added = append(Complete{}); !added) return added;
-  if (auto flushed = flush_map(); !flushed) return flushed;
-  whole_.store(true, std::memory_order_release);
-  std::lock_guard lock(mutex_);
-  image_.reset();  // opened for reading only when it is next asked for
-  return {};
-}
-
-Outcome<> Member::publish() {
-  std::lock_guard lock(mutex_);
-  if (public_ || ghost()) return {};
-  if (auto renamed = place_.rename(hidden_image_name(uuid_), image_name(name_)); !renamed)
-    return renamed;
-  public_ = true;
-  return place_.sync();
-}
-
-Outcome<> Member::rename(const std::string& name) {
-  std::lock_guard lock(mutex_);
-  if (name == name_) return {};
-  if (public_) {
-    if (auto renamed = place_.rename(image_name(name_), image_name(name)); !renamed) return renamed;
-    name_ = name;
-    if (auto synced = place_.sync(); !synced) return synced;
-  }
-  name_ = name;
-  if (!map_) return {};
-  if (auto added = append(Named{name}); !added) return added;
-  return flush_map();
-}
-
-Outcome<> Member::hide() {
-  ghost_.store(true, std::memory_order_release);
-  std::lock_guard lock(mutex_);
-  if (std::exchange(public_, false)) {
-    auto renamed = place_.rename(image_name(name_), hidden_image_name(uuid_));
-    if (renamed) renamed = place_.sync();
-    if (!renamed && renamed.error().code != Errc::not_found) return renamed;
-  }
-  if (!map_) return {};
-  if (auto added = append(Ghost{}); !added) return added;
-  return flush_map();
-}
-
-Outcome<> Member::give_up(const std::string& why) {
-  spoil(why);
-  if (map_) map_->discard();
-  if (auto added = append(GivenUp{why}); !added) return added;
-  return flush_map();
-}
-
-void Member::spoil(const std::string& why) {
-  {
-    std::lock_guard lock(mutex_);
-    if (why_invalid_.empty()) why_invalid_ = why;
-  }
-  invalid_.store(true, std::memory_order_release);
-}
-
-void Member::seal(const Uuid& by) {
-  pre_images_.seal();
-  if (map_ && !append(Sealed{by})) return;
-  if (map_ && !flush_map())
-    log::info("{} does not say by which it was superseded", place_.label(map_name(uuid_)));
+/// Where the catalog rules and the map only helps those who have no catalog.
+void Member::note_in_map(const Record& record) {
+  Outcome<> noted = open_map();
+  if (noted) noted = append(record);
+  if (noted) noted = flush_map();
+  if (!noted)
+    log::info("the map of snapshot '{}' is not up to date: {}", name(), noted.error().message);
 }
 
 }  // namespace caisson::snapshot

@@ -43,6 +43,7 @@ class Member {
     bool whole = false;          ///< its image is complete: the map need not be read
     bool ghost = false;          ///< deleted, or never reported
     std::string invalid;         ///< why it is no image any more; empty: it is
+    bool creating = false;       ///< a ghost that was never reported, perhaps never made
   };
 
   /// Makes the files of a snapshot that will be cut; durable, names too. Errc::no_space
@@ -51,7 +52,7 @@ class Member {
   /// Takes one up. `distrust`: a process that wrote to it may not have ended cleanly.
   /// Errc::not_found, corrupt: its files are gone or damaged.
   static Outcome<std::shared_ptr<Member>> open(const Place& place, const Known& known,
-                                               bool distrust);
+                                               const FolderContents& folder, bool distrust);
 
   const Uuid& uuid() const noexcept { return uuid_; }
   std::uint64_t sequence() const noexcept { return sequence_; }
@@ -59,7 +60,7 @@ class Member {
   /// Up to here the container's data area goes, in zeros; and the image, until it is whole.
   std::uint64_t padded_capacity() const noexcept { return (capacity_ + 4095) / 4096 * 4096; }
   std::string name() const;
-  /// Bytes; 0 of one that was whole when it was opened.
+  /// Bytes; of one that was whole when it was opened it says nothing.
   std::uint64_t unit() const noexcept { return std::uint64_t{1} << shift_; }
   Primitive primitive() const noexcept { return primitive_; }
 
@@ -67,26 +68,30 @@ class Member {
   bool ghost() const noexcept { return ghost_.load(std::memory_order_acquire); }
   bool invalid() const noexcept { return invalid_.load(std::memory_order_acquire); }
   std::string why_invalid() const;
-  /// Lane: its map says that it was cut.
-  bool was_cut() const noexcept { return cut_; }
 
-  /// nullptr: it is whole.
-  const CapturedUnits* captured() const noexcept { return captured_.get(); }
-  std::shared_ptr<const CapturedUnits> share_captured() const { return captured_; }
-  /// Whether it has that byte's unit itself.
-  bool has(std::uint64_t offset) const noexcept;
-  /// How far from `offset` on, `limit` at most, it has everything, or nothing, itself.
-  std::uint64_t same_until(std::uint64_t offset, std::uint64_t limit) const noexcept;
+  /// What it has captured; nullptr of one that is whole (or soon), or is none any more.
+  std::shared_ptr<const CapturedUnits> captured() const;
+  /// Whether it reads through nobody.
+  bool self_contained() const;
+  /// Whether it has what is at `offset` itself, and how far, `limit` at most, that holds.
+  struct Own {
+    bool has = false;
+    std::uint64_t until = 0;
+  };
+  Own own(std::uint64_t offset, std::uint64_t limit) const;
   /// Reads what it has itself. Errc::io_error, corrupt.
   Outcome<> read(std::uint64_t offset, std::span<std::byte> into) const;
   /// The open image; opens it if need be.
   Outcome<std::shared_ptr<file_store::File>> image() const;
   PreImages& pre_images() noexcept { return pre_images_; }
-  const PreImages& pre_images() const noexcept { return pre_images_; }
 
   // Lane. Each is durable when it succeeds.
 
-  /// The record `cut`, if it is not there yet; with what `record` adds in one write.
+  bool was_cut() const noexcept { return cut_; }
+  /// Its set, of one that is neither whole nor invalid.
+  UnitSet& set() noexcept { return captured_->set; }
+
+  /// The record `cut`, if it is not there yet.
   Outcome<> begin(std::int64_t wall_ms);
   /// These units are in the synced image, or holes; they are in the set then.
   Outcome<> record(std::span<const Run> in_image, std::span<const Run> holes);
@@ -95,33 +100,54 @@ class Member {
   /// One step of moving pre-images into the image. False: there is nothing to move.
   Outcome<bool> move_some();
   /// Copies what `newer`, the next one, has from unit `from` on and this one has not,
-  /// `most` bytes at most. The unit to go on at; the end of the disk: all of it was.
-  Outcome<std::uint64_t> take_from(const Member& newer, std::uint64_t from, std::uint64_t most);
+  /// `most` bytes at most. The unit to go on at; the end of its disk: all of it was.
+  /// Both copy, in units of one size.
+  Outcome<std::uint64_t> take_from(Member& newer, std::uint64_t from, std::uint64_t most);
   /// Every unit is captured: cut to the capacity, read-only, recorded. Not yet public.
   Outcome<> complete();
-  /// Gives the whole image its public name. Errc::already_exists: something has it.
-  Outcome<> publish();
-  /// Another name, also of the public file.
-  Outcome<> rename(const std::string& name);
-  /// Hides it: it has no public name any more, and its map says so if there is room.
-  Outcome<> hide();
+  /// It is whole: what it has captured need not be known any more.
+  void forget_captured();
+  void seal(const Uuid& by);
   /// It is no image of anything any more. A failure: the map does not say so.
   Outcome<> give_up(const std::string& why);
   /// The same, known from elsewhere.
   void spoil(const std::string& why);
-  void seal(const Uuid& by);
-  /// Gives a slice of the space back; false: there is none left, the files are gone.
+
+  /// Gives the whole image its public name, if it has not got it. Errc::already_exists:
+  /// something else has.
+  Outcome<> publish();
+  /// Another name, in the map, then of the public file: before the catalog has it.
+  Outcome<> rename(const std::string& name);
+  /// It has no public name any more, and its map says so if that can be written.
+  Outcome<> hide();
+
+  /// Whether giving its space back has begun.
+  bool removed() const noexcept { return removed_; }
+  /// From here on a start takes it for removed, whatever else it finds. Its map and its
+  /// segments are gone.
+  Outcome<> begin_removal();
+  /// Gives a slice of the image's space back; false: there is none left.
   Outcome<bool> reclaim_some();
+  /// The last name: nothing tells of it any more.
+  Outcome<> end_removal();
 
  private:
-  Member(Place place, Uuid uuid, std::string name, std::uint64_t sequence, std::uint64_t capacity);
+  Member(Place place, const Uuid& uuid, std::string name, std::uint64_t sequence,
+         std::uint64_t capacity);
 
   Outcome<> make_files(const MapHeader& header);
-  Outcome<> load(const Known& known, bool distrust);
-  Outcome<> load_segments(bool distrust);
+  Outcome<> load(const Known& known, const FolderContents& folder);
+  Outcome<> load_map(const FolderContents& folder);
+  Outcome<> load_segments(std::span<const std::uint32_t> numbers,
+                          std::span<const std::uint32_t> moved);
+  Outcome<> find_whole_image();
+  Outcome<> leave_mark(const std::string& name);
   std::string image_file_name() const;
+  Outcome<std::unique_ptr<file_store::File>> open_image(const std::string& name) const;
+  Outcome<> open_map();
   Outcome<> append(const Record& record);
   Outcome<> flush_map();
+  void note_in_map(const Record& record);
   void set_captured(Primitive primitive, std::uint64_t unit);
 
   const Place place_;
@@ -130,16 +156,20 @@ class Member {
   const std::uint64_t capacity_;
   unsigned shift_ = 12;
   Primitive primitive_ = Primitive::reflink;
+  bool distrust_ = false;
 
+  // The lane's.
   std::unique_ptr<file_store::File> map_file_;
   std::unique_ptr<MapWriter> map_;
   bool cut_ = false;
-  std::shared_ptr<CapturedUnits> captured_;
-  PreImages pre_images_;
-  std::uint64_t reclaimed_ = 0;
+  bool removed_ = false;
+  std::uint64_t reclaimed_ = 0;  // up to here nothing is left of the image
 
+  PreImages pre_images_;
   std::atomic<bool> whole_{false}, ghost_{false}, invalid_{false};
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex units_mutex_;
+  std::shared_ptr<CapturedUnits> captured_;  // changed on the lane, with units_mutex_
+  mutable std::mutex mutex_;                 // guards what follows
   mutable std::shared_ptr<file_store::File> image_;
   std::string name_;
   std::string why_invalid_;

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "storage_object/base/errc.hpp"
 
 namespace caisson::snapshot {
@@ -52,6 +54,23 @@ Outcome<> Place::sync() const {
   if (auto synced = store->sync_names(folder); !synced)
     return failed("make the names durable in", "", synced.error());
   return {};
+}
+
+Outcome<FolderContents> Place::list() const {
+  FolderContents contents;
+  auto entries = store->list(folder);
+  if (!entries && to_errc(entries.error()) == Errc::not_found) return contents;
+  if (!entries) return failed("list", "", entries.error());
+  for (const auto& entry : *entries) {
+    auto parsed = parse_entry_name(entry.name);
+    if (!parsed) continue;
+    if (parsed->kind == EntryKind::segment)
+      contents.segments[parsed->snapshot].push_back(parsed->number);
+    else if (parsed->kind == EntryKind::removed)
+      contents.removed.insert(parsed->snapshot);
+  }
+  for (auto& [snapshot, numbers] : contents.segments) std::ranges::sort(numbers);
+  return contents;
 }
 
 }  // namespace caisson::snapshot

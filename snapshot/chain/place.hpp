@@ -2,15 +2,25 @@
 // Where the files of a LUN's snapshots lie.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "snapshot/format/names.hpp"
 #include "storage_object/base/result.hpp"
 #include "storage_object/file_store/store.hpp"
 
 namespace caisson::snapshot {
+
+/// What a folder holds by its names alone.
+struct FolderContents {
+  std::map<Uuid, std::vector<std::uint32_t>> segments;  ///< ascending
+  std::set<Uuid> removed;                               ///< see removed_name()
+};
 
 /// A LUN's folder in its store. The store outlives it. Blocking.
 struct Place {
@@ -31,6 +41,9 @@ struct Place {
   /// Not there any more: success.
   Outcome<> remove(std::string_view name) const;
   Outcome<> sync() const;
+  /// Empty where there is no folder.
+  Outcome<FolderContents> list() const;
+  bool has(std::string_view name) const { return store->look_up(path(name)).has_value(); }
   /// What went wrong with the file of that name, in words.
   Failure failed(const char* doing, std::string_view name, const Error& error) const;
 };

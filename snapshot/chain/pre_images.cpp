@@ -29,11 +29,12 @@ PreImages::PreImages(Place place, Uuid snapshot) : place_(std::move(place)), sna
 Outcome<> PreImages::open(std::span<const std::uint32_t> numbers, bool distrust,
                           std::vector<std::uint64_t>& blocks) {
   for (auto number : numbers)
-    if (auto opened = open_one(number, distrust, blocks); !opened) return opened;
+    if (auto opened = open_one(number, number == numbers.back(), distrust, blocks); !opened)
+      return opened;
   return {};
 }
 
-Outcome<> PreImages::open_one(std::uint32_t number, bool distrust,
+Outcome<> PreImages::open_one(std::uint32_t number, bool last, bool distrust,
                               std::vector<std::uint64_t>& blocks) {
   auto name = segment_name(snapshot_, number);
   auto file = place_.open(name);
@@ -44,11 +45,11 @@ Outcome<> PreImages::open_one(std::uint32_t number, bool distrust,
   Collector collector;
   auto contents = read_pre_images(**file, label, snapshot_, number, collector);
   if (!contents) return contents.error();
-  auto segment = std::make_unique<Segment>();
+  auto segment = std::make_shared<Segment>();
   segment->number = number;
   segment->file = std::move(*file);
   segment->entries = std::move(collector.found);
-  if (contents->entries < kMaxPreImages) {
+  if (last && contents->entries < kMaxPreImages) {
     auto writer = PreImageWriter::open_at(*segment->file, label, *contents);
     if (!writer) return writer.error();
     segment->writer = std::make_unique<PreImageWriter>(std::move(*writer));
@@ -63,17 +64,21 @@ Outcome<> PreImages::open_one(std::uint32_t number, bool distrust,
 }
 
 Outcome<PreImages::Segment*> PreImages::growing() {
-  if (!segments_.empty() && segments_.back()->writer && segments_.back()->writer->fit() != 0)
-    return segments_.back().get();
+  if (!segments_.empty())
+    if (const auto& writer = segments_.back()->writer;
+        writer && writer->usable() && writer->fit() != 0)
+      return segments_.back().get();
   auto name = segment_name(snapshot_, next_);
   auto file = place_.store->create_unnamed();
   if (!file) return place_.failed("make", name, file.error());
-  auto writer = PreImageWriter::create(**file, place_.label(name), snapshot_, next_);
+  auto number = next_;
+  auto writer = PreImageWriter::create(**file, place_.label(name), snapshot_, number);
   if (!writer) return writer.error();
   if (auto named = place_.publish(**file, name); !named) return named.error();
+  ++next_;  // whatever comes now, the name is taken
   if (auto synced = place_.sync(); !synced) return synced.error();
-  auto segment = std::make_unique<Segment>();
-  segment->number = next_++;
+  auto segment = std::make_shared<Segment>();
+  segment->number = number;
   segment->file = std::move(*file);
   segment->writer = std::make_unique<PreImageWriter>(std::move(*writer));
   std::lock_guard lock(mutex_);
@@ -104,14 +109,18 @@ Outcome<> PreImages::add_to(Segment& segment, std::span<PreImage> images) {
   return {};
 }
 
-// The lock keeps the segment from being forgotten, not from growing.
 Outcome<bool> PreImages::read(std::uint64_t block, std::span<std::byte> into) const {
-  std::lock_guard lock(mutex_);
-  auto found = where_.find(block);
-  if (found == where_.end()) return false;
-  const auto& segment = *found->second.segment;
-  PreImageReader reader(*segment.file, place_.label(segment_name(snapshot_, segment.number)));
-  if (auto got = reader.read(found->second.offset, block, into); !got) return got.error();
+  std::shared_ptr<const Segment> segment;
+  std::uint64_t offset = 0;
+  {
+    std::lock_guard lock(mutex_);
+    auto found = where_.find(block);
+    if (found == where_.end()) return false;
+    segment = found->second.segment->shared_from_this();
+    offset = found->second.offset;
+  }
+  PreImageReader reader(*segment->file, place_.label(segment_name(snapshot_, segment->number)));
+  if (auto got = reader.read(offset, block, into); !got) return got.error();
   return true;
 }
 
@@ -128,11 +137,14 @@ std::uint64_t PreImages::size() const {
   return where_.size();
 }
 
-PreImages::Segment* PreImages::movable() {
-  if (segments_.empty()) return nullptr;
-  auto& oldest = *segments_.front();
-  bool full = !oldest.writer || oldest.writer->fit() == 0;
-  return full || sealed_ ? &oldest : nullptr;
+bool PreImages::may_move(std::size_t index) const noexcept {
+  const auto& writer = segments_[index]->writer;
+  return sealed_ || index + 1 < segments_.size() || !writer || writer->fit() == 0;
+}
+
+std::size_t PreImages::movable_segments() const noexcept {
+  if (segments_.empty()) return 0;
+  return segments_.size() - (may_move(segments_.size() - 1) ? 0 : 1);
 }
 
 PreImages::Segment* PreImages::find(std::uint32_t number) const {
@@ -142,8 +154,8 @@ PreImages::Segment* PreImages::find(std::uint32_t number) const {
 }
 
 Outcome<PreImages::Slice> PreImages::move_some(file_store::File& image) {
-  auto* segment = movable();
-  if (segment == nullptr) return Slice{};
+  if (segments_.empty() || !may_move(0)) return Slice{};
+  auto* segment = segments_.front().get();
   if (!std::exchange(segment->sorted, true)) {
     std::ranges::stable_sort(segment->entries, {}, &PreImageEntry::block);
     auto again = std::ranges::unique(segment->entries, {}, &PreImageEntry::block);
@@ -201,10 +213,10 @@ Outcome<> PreImages::moved(std::uint32_t number) {
   return place_.remove(segment_name(snapshot_, number));
 }
 
-Outcome<> PreImages::remove() {
-  while (!segments_.empty())
-    if (auto gone = moved(segments_.front()->number); !gone) return gone;
-  return {};
+void PreImages::close() {
+  std::lock_guard lock(mutex_);
+  where_.clear();
+  segments_.clear();
 }
 
 }  // namespace caisson::snapshot

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -18,8 +17,8 @@
 
 namespace caisson::snapshot {
 
-/// Blocks of kPreImageBlock bytes. Blocking. add() and what moves: the chain's lane
-/// only; read(): any thread beside it.
+/// Blocks of kPreImageBlock bytes. Blocking. read(), absent_run() and size(): any thread;
+/// the rest: the chain's lane only.
 class PreImages {
  public:
   PreImages(Place place, Uuid snapshot);
@@ -29,7 +28,8 @@ class PreImages {
   Outcome<> open(std::span<const std::uint32_t> numbers, bool distrust,
                  std::vector<std::uint64_t>& blocks);
 
-  /// Keeps `images`, durably: one write and one sync, unless a segment becomes full.
+  /// Keeps `images`, durably: one write and one sync, unless a segment becomes full. After
+  /// a failure another try goes to a new segment: what the old one got is not known.
   Outcome<> add(std::span<PreImage> images);
 
   /// Whether `block` stands in a segment; then `into` gets it. False: in the image.
@@ -42,8 +42,10 @@ class PreImages {
   std::uint64_t size() const;
   /// Nothing is added any more: the last segment may be moved too.
   void seal() { sealed_ = true; }
-  /// Writes a slice of the oldest segment that may be moved (it is full, or the snapshot
-  /// sealed) into `image`, in the order of blocks; not durably.
+  /// Segments that could be moved.
+  std::size_t movable_segments() const noexcept;
+  /// Writes a slice of the oldest segment into `image`, in the order of blocks, if nothing is added
+  /// to it any more; not durably.
   struct Slice {
     bool any = false;                    ///< there was one
     std::optional<std::uint32_t> ended;  ///< of this segment it was the last
@@ -53,11 +55,11 @@ class PreImages {
   std::vector<Run> blocks_of(std::uint32_t number) const;
   /// The map says that it was moved: forgets it and removes its file.
   Outcome<> moved(std::uint32_t number);
-  /// Removes the files of all segments.
-  Outcome<> remove();
+  /// Closes all; the files stay.
+  void close();
 
  private:
-  struct Segment {
+  struct Segment : std::enable_shared_from_this<Segment> {
     std::uint32_t number = 0;
     std::unique_ptr<file_store::File> file;
     std::unique_ptr<PreImageWriter> writer;  ///< of the one that still grows
@@ -71,19 +73,20 @@ class PreImages {
   };
 
   Outcome<Segment*> growing();
-  Segment* movable();
+  bool may_move(std::size_t index) const noexcept;
   Segment* find(std::uint32_t number) const;
   Outcome<> write_run(const Segment& segment, std::span<const PreImageEntry> entries,
                       file_store::File& image) const;
   Outcome<> add_to(Segment& segment, std::span<PreImage> images);
-  Outcome<> open_one(std::uint32_t number, bool distrust, std::vector<std::uint64_t>& blocks);
+  Outcome<> open_one(std::uint32_t number, bool last, bool distrust,
+                     std::vector<std::uint64_t>& blocks);
 
   const Place place_;
   const Uuid snapshot_;
   bool sealed_ = false;
-  std::deque<std::unique_ptr<Segment>> segments_;
+  std::vector<std::shared_ptr<Segment>> segments_;  // ascending; of the last one more may come
   std::uint32_t next_ = 0;
-  mutable std::mutex mutex_;  // guards where_ and, against read(), the segments it names
+  mutable std::mutex mutex_;  // guards where_, not while a file is read
   std::unordered_map<std::uint64_t, Where> where_;
 };
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -28,13 +30,11 @@ class Batch {
     auto image = member_.image();
     if (!image) return image.error();
     auto offset = run.first * member_.unit();
-    // The last unit may end behind the capacity; what pads the disk is cloned too.
     auto end = std::min(run.end() * member_.unit(), member_.padded_capacity());
+    if (run.end() * member_.unit() >= member_.capacity())
+      if (auto ready = prepare_end(**image, end); !ready) return ready;
     auto cloned = (*image)->clone_range(source_.innermost(), offset, end - offset, offset);
-    if (!cloned)
-      return failure(to_errc(cloned.error()), "cannot share blocks with the snapshot '" +
-                                                  member_.name() +
-                                                  "': " + cloned.error().message());
+    if (!cloned) return failed("share blocks with", cloned.error());
     append_units(cloned_, run.first, run.count);
     return {};
   }
@@ -44,14 +44,32 @@ class Batch {
     if (!cloned_.empty()) {
       auto image = member_.image();
       if (!image) return image.error();
-      if (auto synced = (*image)->sync_all(); !synced)
-        return failure(to_errc(synced.error()), "cannot sync the snapshot '" + member_.name() +
-                                                    "': " + synced.error().message());
+      if (auto synced = (*image)->sync_all(); !synced) return failed("sync", synced.error());
     }
     return member_.record(cloned_, holes_);
   }
 
  private:
+  Failure failed(const char* what, const Error& error) const {
+    return failure(to_errc(error), fmt::format("cannot {} the image of snapshot '{}': {}", what,
+                                               member_.name(), error.message()));
+  }
+
+  /// What pads the disk is cloned too; an image that is whole ends without it, and then
+  /// the clone must end where both do.
+  Outcome<> prepare_end(File& image, std::uint64_t& end) {
+    auto there = source_.attributes();
+    if (!there) return failed("find what it is to share with", there.error());
+    if (there->size >= end) return {};
+    end = there->size;
+    if (end < member_.capacity())
+      return failure(Errc::corrupt, fmt::format("what snapshot '{}' takes its blocks from is too "
+                                                "short",
+                                                member_.name()));
+    if (auto sized = image.resize(end); !sized) return failed("size", sized.error());
+    return {};
+  }
+
   Member& member_;
   File& source_;
   std::vector<Run> cloned_, holes_;
@@ -59,8 +77,8 @@ class Batch {
 
 /// The largest aligned window around `unit` that is cheap to clone and in which nothing
 /// has been captured; its own unit at least.
-Run window_around(const Member& member, File& source, std::uint64_t unit) {
-  const auto& set = member.captured()->set;
+Run window_around(Member& member, File& source, std::uint64_t unit) {
+  const auto& set = member.set();
   for (auto units = std::max<std::uint64_t>(1, kWindow / member.unit()); units > 1; units /= 2) {
     auto first = unit / units * units, end = std::min(first + units, set.size());
     if (set.first_present(first, end) != end) continue;
@@ -79,6 +97,11 @@ Outcome<> capture_by_reflink(Member& member, File& source, std::span<const Run> 
   std::uint64_t done = 0;  // units before it are taken care of
   for (const auto& run : wanted)
     for (auto unit = std::max(run.first, done); unit < run.end(); unit = done) {
+      if (auto hole = hole_units(member, source, {unit, run.end() - unit}, kWindow); hole != 0) {
+        batch.hole({unit, hole});
+        done = unit + hole;
+        continue;
+      }
       auto window = window_around(member, source, unit);
       if (window.first < done) window = {done, window.end() - done};
       if (auto cloned = batch.clone(window); !cloned) return cloned;
@@ -87,38 +110,27 @@ Outcome<> capture_by_reflink(Member& member, File& source, std::span<const Run> 
   return batch.commit();
 }
 
-Outcome<bool> fill_by_reflink(Member& member, File& source, std::uint64_t& cursor) {
-  const auto& set = member.captured()->set;
+Outcome<> fill_by_reflink(Member& member, File& source, std::uint64_t& cursor) {
+  const auto& set = member.set();
   Batch batch(member, source);
   auto until = std::chrono::steady_clock::now() + kStep;
-  bool any = false;
   for (std::size_t windows = 0; windows < kWindowsOfStep; ++windows) {
     auto missing = set.next_absent_run(cursor, set.size());
     if (!missing) break;
-    any = true;
-    std::array<FileExtent, 1> extent;
-    auto offset = missing->first * member.unit();
-    auto found = file_store::extents(source, offset, missing->count * member.unit(), extent);
-    auto hole = found && *found == 1 && !extent[0].data ? extent[0].length / member.unit() : 0;
-    // Behind the source's end there is nothing: the last unit may be a part of one.
-    if (found && *found == 1 && !extent[0].data && extent[0].length >= member.capacity() - offset)
-      hole = missing->count;
-    if (hole != 0) {
-      batch.hole({missing->first, std::min(hole, missing->count)});
-      cursor = missing->first + std::min(hole, missing->count);
+    if (auto hole = hole_units(member, source, *missing, 1); hole != 0) {
+      batch.hole({missing->first, hole});
+      cursor = missing->first + hole;
     } else {
       auto window = window_around(member, source, missing->first);
-      if (window.first < missing->first) window = {missing->first, window.end() - missing->first};
-      if (auto cloned = batch.clone(window); !cloned) return cloned.error();
+      // What comes before the cursor is in this batch already.
+      window = {missing->first, window.end() - missing->first};
+      if (auto cloned = batch.clone(window); !cloned) return cloned;
       cursor = window.end();
     }
     if (std::chrono::steady_clock::now() >= until) break;
   }
-  if (any)
-    if (auto done = batch.commit(); !done) return done.error();
-  if (any || cursor == 0) return any;
-  cursor = 0;  // what was captured in between lies before it
-  return !set.full();
+  if (!set.next_absent_run(cursor, set.size())) cursor = 0;
+  return batch.commit();
 }
 
 }  // namespace caisson::snapshot

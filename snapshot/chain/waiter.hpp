@@ -9,9 +9,10 @@
 namespace caisson::snapshot {
 
 struct Chain::Waiter {
-  block::IoRequest* request;
-  Executor* executor;  ///< of the thread that submitted it; nullptr: any
-  std::uint64_t next;  ///< the byte from which on it may not be captured yet
+  block::IoRequest* request = nullptr;
+  Executor* executor = nullptr;  ///< of the thread that submitted it; nullptr: any
+  std::uint64_t length = 0;      ///< bytes from `next` on that it waits for
+  std::uint64_t next = 0;        ///< up to here it may not be captured yet
 };
 
 }  // namespace caisson::snapshot

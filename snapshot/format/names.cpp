@@ -14,6 +14,7 @@ constexpr std::size_t kUuidLength = 36;
 constexpr std::string_view kMapEnd = ".map";
 constexpr std::string_view kSegmentEnd = ".pre";
 constexpr std::string_view kImageEnd = ".img";
+constexpr std::string_view kRemovedEnd = ".gone";
 
 bool take_end(std::string_view& text, std::string_view end) {
   if (!text.ends_with(end)) return false;
@@ -34,6 +35,7 @@ std::optional<std::uint32_t> number_of(std::string_view text) {
 std::optional<EntryName> hidden(const Uuid& snapshot, std::string_view rest) {
   if (rest == kMapEnd) return EntryName{.kind = EntryKind::map, .snapshot = snapshot};
   if (rest == kImageEnd) return EntryName{.kind = EntryKind::hidden_image, .snapshot = snapshot};
+  if (rest == kRemovedEnd) return EntryName{.kind = EntryKind::removed, .snapshot = snapshot};
   if (!take_end(rest, kSegmentEnd)) return std::nullopt;
   auto number = number_of(rest);
   if (!number) return std::nullopt;
@@ -54,6 +56,10 @@ std::string segment_name(const Uuid& snapshot, std::uint32_t number) {
 
 std::string hidden_image_name(const Uuid& snapshot) {
   return fmt::format(".{}{}", snapshot.to_string(), kImageEnd);
+}
+
+std::string removed_name(const Uuid& snapshot) {
+  return fmt::format(".{}{}", snapshot.to_string(), kRemovedEnd);
 }
 
 std::string image_name(std::string_view snapshot) {

@@ -22,10 +22,13 @@ std::string map_name(const Uuid& snapshot);
 std::string segment_name(const Uuid& snapshot, std::uint32_t number);
 /// ".<uuid>.img": the image while it is not complete.
 std::string hidden_image_name(const Uuid& snapshot);
+/// ".<uuid>.gone": what is left of one that is being removed. While it is there, nothing
+/// else that is found of that snapshot counts.
+std::string removed_name(const Uuid& snapshot);
 /// "<snapshot>.img": the complete image, by the snapshot's (valid) name.
 std::string image_name(std::string_view snapshot);
 
-enum class EntryKind : std::uint8_t { map, segment, hidden_image, image };
+enum class EntryKind : std::uint8_t { map, segment, hidden_image, removed, image };
 
 /// What a directory entry is by its name alone; its content may say otherwise.
 struct EntryName {

@@ -73,8 +73,9 @@ class ListedDisk final : snapshot::ChainObserver, snapshot::Pacer {
     ADD_FAILURE() << why;
     return true;
   }
-  void on_gone(const Uuid&, const snapshot::Member& member) override {
+  bool on_gone(const Uuid&, const snapshot::Member& member) override {
     gone_.insert(member.uuid());
+    return true;
   }
   void at(snapshot::Pacer::Clock::time_point, std::function<void()>) override {}
 
