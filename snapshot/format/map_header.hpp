@@ -3,9 +3,12 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "snapshot/format/snapshot_header.pb.h"
 #include "storage_object/base/result.hpp"
@@ -20,9 +23,8 @@ enum class Primitive : std::uint8_t {
 };
 std::string_view to_string(Primitive primitive) noexcept;
 
-/// Unit of a new map, bytes, by its primitive; of a disk with more than kMaxUnits of
-/// them the smallest that does.
-std::uint64_t unit_for(Primitive primitive, std::uint64_t capacity) noexcept;
+/// Unit of a new map, bytes: 4096 with copy, 65536 with reflink.
+std::uint64_t unit_for(Primitive primitive) noexcept;
 
 /// Features a writer used. An unknown bit means: compatible, ignore and keep;
 /// read_only_compatible, read but never append; incompatible, do not read.
@@ -46,7 +48,8 @@ struct MapHeader {
   std::uint32_t logical_block = 512;
   std::uint32_t physical_block = 4096;
   Primitive primitive = Primitive::reflink;
-  std::uint64_t unit = 0;   ///< bytes: a power of two, 4096 to 2^30, at most kMaxUnits of them
+  /// Bytes: a power of two, 4096 to 2^30, with copy 4096; at most kMaxUnits of them.
+  std::uint64_t unit = 0;
   std::int64_t cut_ms = 0;  ///< wall clock, ms since the epoch, as planned; `cut` has the moment
   Uuid group;               ///< of snapshots cut at the same instant; nil: alone
   Features features;
@@ -60,5 +63,19 @@ struct MapHeader {
 
 /// Errc::invalid_argument, with what is wrong, unless a map can have this header.
 Outcome<> check(const MapHeader& header);
+
+/// The header block of a map. Errc::invalid_argument as check(), or where the fields
+/// this version does not know leave no room.
+Outcome<std::vector<std::byte>> encode_map_header(const MapHeader& header);
+
+/// A header, and the checksum from which the first record's hangs.
+struct MapHeaderReading {
+  MapHeader header;
+  std::uint32_t chain = 0;
+};
+/// Believes nothing: the UUID of header and message must be one, every field possible.
+/// Errc::corrupt, Errc::unsupported; `label` names the file.
+Outcome<MapHeaderReading> parse_map_header(std::span<const std::byte> bytes,
+                                           const std::string& label);
 
 }  // namespace caisson::snapshot

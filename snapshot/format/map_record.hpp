@@ -33,6 +33,10 @@ inline constexpr std::uint16_t kIgnorable = 0x8000;
 
 inline constexpr std::size_t kMaxReason = 512;  ///< bytes of GivenUp::reason that are kept
 
+/// The reason as it is kept: at most kMaxReason bytes, '?' for all that is not
+/// printable ASCII.
+std::string printable(std::string_view text);
+
 /// From here on it captures. A map without it is of a snapshot that never was.
 struct Cut {
   std::int64_t wall_ms = 0;  ///< ms since the epoch

@@ -57,8 +57,18 @@ class MapWriter {
 
  private:
   MapWriter(AppendFile out, std::uint64_t units, std::uint32_t chain);
-  void append_runs(RecordKind kind, std::span<const Run> runs, const std::uint32_t* segment);
-  void append_record(RecordKind kind, std::span<const std::byte> payload);
+  Outcome<> put(const Cut& record);
+  Outcome<> put(const Captured& record);
+  Outcome<> put(const Hole& record);
+  Outcome<> put(const Moved& record);
+  Outcome<> put(const Named& record);
+  Outcome<> put(const Sealed& record);
+  Outcome<> put(const Complete& record);
+  Outcome<> put(const GivenUp& record);
+  Outcome<> put(const Ghost& record);
+  Outcome<> put_runs(RecordKind kind, std::span<const Run> runs,
+                     std::span<const std::byte> before = {});
+  Outcome<> put_bytes(RecordKind kind, std::span<const std::byte> payload);
 
   AppendFile out_;
   std::uint64_t units_;

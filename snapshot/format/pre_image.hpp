@@ -43,6 +43,7 @@ struct SegmentContents {
   std::uint64_t end = 0;      ///< where the last of them ends
   std::uint32_t chain = 0;    ///< its checksum
   std::uint64_t size = 0;     ///< of the file
+  bool read_only = false;     ///< uses a feature that forbids to append
 };
 
 /// Told of the valid entries of a segment, in the order of the file.
@@ -67,7 +68,8 @@ class PreImageWriter {
   /// Begins a segment in an empty file; its header is durable then, its name is not.
   static Outcome<PreImageWriter> create(file_store::File& file, std::string label,
                                         const Uuid& snapshot, std::uint32_t number);
-  /// Goes on behind the last valid entry, as MapWriter::open_at() does.
+  /// Goes on behind the last valid entry, as MapWriter::open_at() does, and refuses what
+  /// it refuses.
   static Outcome<PreImageWriter> open_at(file_store::File& file, std::string label,
                                          const SegmentContents& contents);
 
@@ -88,6 +90,7 @@ class PreImageWriter {
 
  private:
   PreImageWriter(AppendFile out, std::uint32_t entries, std::uint32_t chain);
+  Outcome<> check(std::span<const PreImage> images) const;
 
   AppendFile out_;
   std::uint32_t entries_;

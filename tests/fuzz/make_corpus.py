@@ -364,6 +364,59 @@ def trailer_slot():
     write("trailer_slot", "made-largest", bytes([3]) + fields + message(1 << 60))
 
 
+# --- capture maps and pre-image segments ----------------------------------------------
+
+def snapshot_block(magic, payload=b"", version=1, features=(0, 0, 0), number=0):
+    head = b"\xca\x15\x50\x4e" + magic + b"\x00\xff" + struct.pack("<HHI", version, 128, len(payload)) + UUID
+    head += struct.pack("<QQQI", *features, number) + bytes(64)
+    return (head + struct.pack("<I", crc32c(head + bytes(4) + payload)) + payload).ljust(4096, b"\0")
+
+
+def snapshot_message():
+    return (field(1, UUID) + field(2, bytes([8] * 16)) + field(3, b"db") + field(4, b"noon") + field(5, 1)
+            + field(6, 1 << 30) + field(7, 512) + field(8, 4096) + field(9, 1) + field(10, 65536)
+            + field(11, 1764500000000) + bytes([0xA2, 0x06, 0x03]) + b"new")  # field 100: unknown here
+
+
+def map_records(chain, *records):
+    out = b""
+    for kind, payload in records:
+        head = struct.pack("<IHH", len(payload), kind, 0)
+        chain = crc32c(struct.pack("<I", chain) + head + bytes(4) + payload)
+        out += head + struct.pack("<I", chain) + payload
+    return out
+
+
+def snapshot_map():
+    runs = struct.pack("<QQ", 3 | 2 << 40, 100 | 1 << 40)
+    records = [(1, struct.pack("<Q", 5)), (2, runs), (3, runs), (4, struct.pack("<I", 9) + runs), (5, b"later"),
+               (6, UUID), (0x8055, b"?"), (7, b""), (8, b"full"), (9, b"")]
+    block = snapshot_block(b"MP", snapshot_message())
+    whole = block + map_records(struct.unpack_from("<I", block, 124)[0], *records)
+    raw = {"map": whole, "torn": whole[:-40] + bytes(40), "behind": whole + bytes(100) + b"x", "header": block,
+           "short": block[:200], "version": snapshot_block(b"MP", snapshot_message(), version=2),
+           "features": snapshot_block(b"MP", snapshot_message(), features=(1, 2, 0)),
+           "no-message": snapshot_block(b"MP"), "segment-as-map": snapshot_block(b"PI")}
+    for name, data in raw.items():
+        write("snapshot_map", f"raw-{name}", bytes([0]) + data)
+    gap = map_records(struct.unpack_from("<I", block, 124)[0], records[0])
+    later = block + gap + bytes(4096 - len(gap)) + map_records(struct.unpack_from("<I", gap, 8)[0], (8, b"full"))
+    write("snapshot_map", "raw-next-block", bytes([0]) + later)
+    for name, head in {"plain": [21, 4, 0, 0, 0], "copy": [21, 0, 1, 0, 0], "read-only": [21, 4, 0, 0, 1],
+                       "incompatible": [21, 4, 0, 1, 0], "largest": [51, 18, 0, 0, 0], "small": [0, 0, 0, 0, 0]}.items():
+        body = b"".join(struct.pack(">HH", kind, len(payload)) + payload for kind, payload in records)
+        write("snapshot_map", f"made-{name}", bytes([2] + head) + body)
+    for kind, payload in ((2, runs[:7]), (4, b"12"), (5, b"../x"), (6, b"short"), (7, b"x"), (10, b""), (2, b"\xff" * 8)):
+        write("snapshot_map", f"odd-{kind}-{len(payload)}",
+              bytes([2, 21, 4, 0, 0, 0]) + struct.pack(">HH", kind, len(payload)) + payload)
+    entries = b"".join(struct.pack(">HBB", block, flags, 5) if flags & 1 else struct.pack(">HBB", block, flags, 0)
+                       for block, flags in ((5, 1), (6, 0), (5, 1), (7, 0), (8, 0x81), (9, 1)))
+    write("snapshot_map", "segment", bytes([3]) + entries)
+    write("snapshot_map", "segment-empty", bytes([1]) + snapshot_block(b"PI"))
+    write("snapshot_map", "segment-other", bytes([1]) + snapshot_block(b"PI", number=1))
+    write("snapshot_map", "segment-zero", bytes([1]) + bytes(4200))
+
+
 # --- configuration -------------------------------------------------------------------
 
 def config_toml():
@@ -402,5 +455,5 @@ def dictionaries():
 if __name__ == "__main__":
     clear()
     dictionaries()
-    for make in (login_text, scsi_command, iscsi_session, pdu_stream, nbs_frame, trailer_slot, config_toml):
+    for make in (login_text, scsi_command, iscsi_session, pdu_stream, nbs_frame, trailer_slot, snapshot_map, config_toml):
         make()
