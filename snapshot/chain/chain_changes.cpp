@@ -37,12 +37,11 @@ Outcome<std::uint64_t> Chain::Listing::look() {
   };
   from_ = position(asked_.from);
   to_ = asked_.to ? position(*asked_.to) : all_->size();
-  for (auto index : {from_, to_}) {
-    if (index < all_->size()) continue;
-    if (index == to_ && !asked_.to) continue;
-    return failure(Errc::not_found, "there is no snapshot " +
-                                        (index == from_ ? asked_.from : *asked_.to).to_string());
-  }
+  auto absent = [](const Uuid& snapshot) {
+    return failure(Errc::not_found, "there is no snapshot " + snapshot.to_string());
+  };
+  if (from_ == all_->size()) return absent(asked_.from);
+  if (asked_.to && to_ == all_->size()) return absent(*asked_.to);
   if (from_ > to_)
     return failure(Errc::invalid_argument,
                    "'" + (*all_)[from_]->name() + "' is newer than '" + (*all_)[to_]->name() + "'",

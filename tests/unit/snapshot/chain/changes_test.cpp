@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <ostream>
 
 #include "storage_object/base/errc.hpp"
 #include "storage_object/posix/posix_store.hpp"
@@ -35,6 +36,8 @@ struct Kind {
   bool preallocated = false;
   /// Maps tell of each block exactly whether it was touched.
   bool exact = false;
+
+  friend void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
 };
 
 SimOptions simulated(bool clone, bool maps = true, unsigned untrusted = 0) {

@@ -115,7 +115,7 @@ std::size_t ListedDisk::cut() {
   header.name = fmt::format("s{}", header.sequence);
   header.capacity = now_.size();
   header.primitive = store_.traits().clone ? Primitive::reflink : Primitive::copy;
-  header.unit = snapshot::unit_for(header.primitive, header.capacity);
+  header.unit = header.primitive == Primitive::reflink ? std::uint64_t{64} << 10 : kBlock;
   auto member = chain_->prepare(header);
   EXPECT_TRUE(member) << member.error().message;
   chain_->switch_to(*member);
