@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
+#include <functional>
 #include <ostream>
+#include <thread>
 
 #include "storage_object/base/errc.hpp"
 #include "storage_object/posix/posix_store.hpp"
@@ -85,6 +88,12 @@ class ChangesTest : public ::testing::TestWithParam<Kind> {
     disk_.reset();
     store_.reset();
   }
+  /// Another store of the kind, and no disk.
+  void renew() {
+    TearDown();
+    mount_.reset();
+    SetUp();
+  }
   bool simulated() const { return GetParam().type.empty(); }
   /// Of every pair of snapshots that are there, and of now.
   void expect_all_lists() {
@@ -159,48 +168,127 @@ TEST_P(ChangesTest, WhatCameWithAGrowthIsListedWhereItHoldsSomething) {
   }
 }
 
+/// One thing that happens to the disk, or a look at a list.
+void step(ListedDisk& disk, SimRandom& random) {
+  auto offset = random.below(disk.capacity() / 512) * 512;
+  if (random.chance(50)) offset = offset / kBlock * kBlock;
+  auto length =
+      std::min((1 + random.below(random.chance(80) ? 16 : 400)) * 512, disk.capacity() - offset);
+  if (random.chance(50) && length > kBlock) length = length / kBlock * kBlock;
+  auto snapshots = disk.snapshots();
+  auto choice = random.below(100);
+  if (choice < 50) {
+    disk.fill(offset, length, static_cast<char>('a' + random.below(3)));
+  } else if (choice < 60) {
+    disk.unmap(offset, length);
+  } else if (choice < 66) {
+    disk.write_zeroes(offset, length);
+  } else if (choice < 70) {
+    disk.flush();
+  } else if (choice < 78) {
+    if (snapshots < 20) disk.cut();
+  } else if (choice < 82) {
+    auto victim = random.below(snapshots + 1);
+    if (victim < snapshots && disk.present(victim)) disk.remove(victim);
+  } else if (choice < 92) {
+    for (auto left = random.below(12); left != 0 && disk.chain().step();) --left;
+  } else if (choice < 93) {
+    disk.finish();
+  } else if (choice < 95) {
+    disk.restart(random.chance(50));
+  } else if (choice < 96) {
+    if (disk.capacity() < kUnit * 30) disk.grow(disk.capacity() + random.below(30) * 512);
+  } else if (snapshots != 0) {
+    auto from = random.below(snapshots), to = from + random.below(snapshots - from + 1);
+    if (disk.present(from) && to == snapshots) disk.expect_lists(from, std::nullopt);
+    if (disk.present(from) && to < snapshots && disk.present(to)) disk.expect_lists(from, to);
+  }
+}
+
 TEST_P(ChangesTest, RandomHistoriesAgreeWithTheModel) {
-  auto steps = simulated() ? 500 : 120;
-  SimRandom random(seed_of_run());
-  SCOPED_TRACE("seed " + std::to_string(seed_of_run()));
-  make(kUnit * 24 + 1536);
-  auto sectors = [&] { return disk_->capacity() / 512; };
-  for (int step = 0; step < steps && !HasFailure(); ++step) {
-    auto offset = random.below(sectors()) * 512;
-    if (random.chance(50)) offset = offset / kBlock * kBlock;
-    auto length = std::min((1 + random.below(random.chance(80) ? 16 : 400)) * 512,
-                           disk_->capacity() - offset);
-    if (random.chance(50) && length > kBlock) length = length / kBlock * kBlock;
-    auto choice = random.below(100);
-    if (choice < 50) {
-      disk_->fill(offset, length, static_cast<char>('a' + random.below(3)));
-    } else if (choice < 60) {
-      disk_->unmap(offset, length);
-    } else if (choice < 66) {
-      disk_->write_zeroes(offset, length);
-    } else if (choice < 70) {
-      disk_->flush();
-    } else if (choice < 78) {
-      if (disk_->snapshots() < 20) disk_->cut();
-    } else if (choice < 82 && disk_->snapshots() != 0) {
-      auto victim = random.below(disk_->snapshots());
-      if (disk_->present(victim)) disk_->remove(victim);
-    } else if (choice < 92) {
-      for (auto left = random.below(12); left != 0 && disk_->chain().step();) --left;
-    } else if (choice < 93) {
-      disk_->finish();
-    } else if (choice < 95) {
-      disk_->restart(random.chance(50));
-    } else if (choice < 96 && disk_->capacity() < kUnit * 30) {
-      disk_->grow(disk_->capacity() + random.below(30) * 512);
-    } else if (disk_->snapshots() != 0) {
-      auto from = random.below(disk_->snapshots());
-      auto to = from + random.below(disk_->snapshots() - from + 1);
-      if (disk_->present(from) && (to == disk_->snapshots() || disk_->present(to)))
-        disk_->expect_lists(from, to == disk_->snapshots() ? std::nullopt : std::optional(to));
+  bool is_long = std::getenv("CAISSON_LONG") != nullptr;
+  auto histories = (simulated() ? 6U : 1U) * (is_long ? 10 : 1);
+  for (auto seed = seed_of_run(); seed < seed_of_run() + histories && !HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    SimRandom random(seed);
+    if (disk_) renew();
+    make(kUnit * 24 + 1536);
+    for (int steps = simulated() ? 500 : 150; steps != 0 && !HasFailure(); --steps)
+      step(*disk_, random);
+    expect_all_lists();
+  }
+}
+
+/// Works on a disk as a host does, and on its background, until it ends.
+class Busy {
+ public:
+  using Work = std::function<void(SimRandom&)>;
+  Busy(ListedDisk& disk, Work work)
+      : host_([this, work] {
+          for (SimRandom random(seed_of_run()); !stop_;) work(random);
+        }),
+        background_([this, &disk] {
+          while (!stop_) disk.chain().step();
+        }) {}
+  ~Busy() {
+    stop_ = true;
+    host_.join();
+    background_.join();
+  }
+
+ private:
+  std::atomic<bool> stop_ = false;
+  std::thread host_, background_;
+};
+
+TEST_P(ChangesTest, WhatWasWrittenBeforeAListIsInItWhateverIsWrittenMeanwhile) {
+  constexpr std::uint64_t kBlocks = 24 * kUnit / kBlock;
+  make(kBlocks * kBlock);
+  disk_->fill(0, kBlocks * kBlock, 'a');
+  auto first = disk_->cut();
+  std::vector<std::atomic<bool>> written(kBlocks);
+  const std::vector<std::byte> data(kBlock, std::byte{'b'});
+  auto until_now = [&] {
+    Blocks blocks;
+    for (std::uint64_t i = 0; i < kBlocks; ++i)
+      if (written[i]) blocks.insert(i);
+    return blocks;
+  };
+  {
+    Busy busy(*disk_, [&](SimRandom& random) {
+      auto block = random.below(kBlocks);
+      disk_->write_unseen(block * kBlock, data);
+      written[block] = true;
+    });
+    for (int round = 0; until_now().size() < kBlocks * 9 / 10 && !HasFailure(); ++round) {
+      auto before = until_now();
+      auto method = round % 3 == 0 ? Method::extent_maps : Method::automatic;
+      auto listed = disk_->list(first, std::nullopt, {.method = method, .refined = round % 2 == 1});
+      EXPECT_TRUE(std::ranges::includes(listed, before)) << round;
     }
   }
-  expect_all_lists();
+  EXPECT_EQ(disk_->list(first, std::nullopt, {.method = Method::contents}), until_now());
+}
+
+TEST_P(ChangesTest, ListsOfSnapshotsStayWhatTheyAreWhateverIsWrittenMeanwhile) {
+  make(kUnit * 24);
+  for (int round = 0; round < (simulated() ? 30 : 3) && !HasFailure(); ++round) {
+    for (std::uint64_t unit = round % 2; unit < 24; unit += 2) disk_->unmap(unit * kUnit, kUnit);
+    auto first = disk_->cut();
+    disk_->fill(0, kUnit * 24, static_cast<char>('a' + round % 20));
+    auto second = disk_->cut();
+    auto truth = disk_->differ(first, second);
+    Busy busy(*disk_, [&](SimRandom& random) {
+      auto offset = random.below(24) * kUnit;
+      random.chance(70) ? disk_->unmap_unseen(offset, kUnit)
+                        : disk_->write_unseen(offset, std::vector<std::byte>(kUnit));
+    });
+    for (int look = 0; look < 6; ++look) {
+      auto method = look % 2 == 0 ? Method::extent_maps : Method::automatic;
+      EXPECT_TRUE(std::ranges::includes(disk_->list(first, second, {.method = method}), truth));
+    }
+    EXPECT_EQ(disk_->list(first, second, {.refined = true}), truth);
+  }
 }
 
 TEST_P(ChangesTest, WhatCannotBeListedIsRefused) {

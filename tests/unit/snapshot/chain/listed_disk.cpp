@@ -73,9 +73,13 @@ void ListedDisk::submit(block::IoOp op, std::uint64_t offset, std::uint64_t leng
   EXPECT_FALSE(block::perform(*device_, request));
 }
 
-void ListedDisk::write(std::uint64_t offset, std::span<const std::byte> data) {
+void ListedDisk::write_unseen(std::uint64_t offset, std::span<const std::byte> data) {
   IoVec memory{const_cast<std::byte*>(data.data()), data.size()};
   submit(block::IoOp::write, offset, data.size(), {&memory, 1});
+}
+
+void ListedDisk::write(std::uint64_t offset, std::span<const std::byte> data) {
+  write_unseen(offset, data);
   std::ranges::copy(data, now_.begin() + static_cast<std::ptrdiff_t>(offset));
   touch(offset, data.size());
 }
@@ -84,8 +88,12 @@ void ListedDisk::fill(std::uint64_t offset, std::uint64_t length, char with) {
   write(offset, std::vector<std::byte>(length, static_cast<std::byte>(with)));
 }
 
-void ListedDisk::unmap(std::uint64_t offset, std::uint64_t length) {
+void ListedDisk::unmap_unseen(std::uint64_t offset, std::uint64_t length) {
   submit(block::IoOp::unmap, offset, length, {});
+}
+
+void ListedDisk::unmap(std::uint64_t offset, std::uint64_t length) {
+  unmap_unseen(offset, length);
   std::ranges::fill(std::span(now_).subspan(offset, length), std::byte{0});
   touch(offset, length);
 }

@@ -41,6 +41,9 @@ class ListedDisk final : snapshot::ChainObserver, snapshot::Pacer {
   void unmap(std::uint64_t offset, std::uint64_t length);
   void write_zeroes(std::uint64_t offset, std::uint64_t length);
   void flush();
+  /// From any thread, and the model does not hear of it: list() alone is of use then.
+  void write_unseen(std::uint64_t offset, std::span<const std::byte> data);
+  void unmap_unseen(std::uint64_t offset, std::uint64_t length);
   void grow(std::uint64_t capacity);
   std::size_t cut();
   void remove(std::size_t snapshot);
