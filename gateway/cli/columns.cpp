@@ -39,7 +39,7 @@ constexpr Column kLun[] = {
     {"cache", "Cache"},
     {"thick", "Thick", Format::yes_no, kShow},
     {"removable", "Removable", Format::yes_no, kShow},
-    {"write_protect", "Write protected by a host", Format::yes_no, kShow},
+    {"write_protect", "Write protected for hosts", Format::yes_no, kShow},
     {"descriptor_sense", "Descriptor sense", Format::yes_no, kShow},
     {"saved_modes", "After a restart", Format::text, kShow},
     {"condition", "Condition", Format::text, kShow},

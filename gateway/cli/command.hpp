@@ -24,6 +24,7 @@ enum class Kind : std::uint8_t {
   texts,        ///< may be given several times
   words,        ///< "a,b,c" to a list
   flag,         ///< sets the field to Argument::value
+  on_off,       ///< one of those two words, to a bool
   size,         ///< "10G" to bytes
   number,       ///< a whole number
   path,         ///< made absolute: the gateway has another working directory

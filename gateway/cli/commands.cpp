@@ -43,6 +43,7 @@ constexpr Argument kLunSet[] = {
     {"NAME", "name", Kind::text, "the LUN", true},
     {"--cache", "cache", Kind::text, "cache mode", false, kCaches},
     {"--location", "location", Kind::text, "free text: where the disk is"},
+    {"--write-protect", "write_protect", Kind::on_off, "whether hosts are kept from writing", false, "on|off"},
 };
 constexpr Argument kLunResize[] = {
     {"NAME", "name", Kind::text, "the LUN", true},

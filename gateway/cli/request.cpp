@@ -82,6 +82,7 @@ class Setter {
       case Kind::size: return size(argument, word);
       case Kind::number: return number(argument, word);
       case Kind::words: return list(word);
+      case Kind::on_off: reflection().SetBool(&request_, field_, word == "on"); return {};
       case Kind::texts: reflection().AddString(&request_, field_, word); return {};
       case Kind::path: return text(std::filesystem::absolute(word).lexically_normal().string());
       case Kind::secret_file: {

@@ -10,10 +10,12 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "snapshot/chain/changes.hpp"
 #include "snapshot/chain/member.hpp"
 #include "snapshot/chain/pacer.hpp"
 #include "storage_object/base/clock.hpp"
@@ -107,6 +109,19 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   /// What the snapshot holds there, whole or not. Aligned to the disk's logical block.
   Outcome<> read(const Uuid& snapshot, std::uint64_t offset, std::span<std::byte> into) const;
 
+  /// Names every block from `offset` on, a multiple of kChangeBlock, that may differ
+  /// between two snapshots, or between one and now: at least all that do. Fills `room`
+  /// (not empty). The list ends where `to` does; what it has behind the end of `from` is
+  /// compared with zeros. Of "now", what was written before the call is in the list, what
+  /// is written during it may be. Each call flushes the container's cached writes, except
+  /// by captures or contents.
+  ///
+  /// Errc::not_found, corrupt: one of them is not there, or no image any more;
+  /// invalid_argument: `from` is the newer one.
+  Outcome<ChangesPage> changes(const Uuid& from, const std::optional<Uuid>& to,
+                               std::uint64_t offset, std::span<Changed> room,
+                               ChangesOptions options = {}) const;
+
   /// Oldest first, ghosts and invalid ones included.
   std::shared_ptr<const Members> members() const;
   std::shared_ptr<Member> find(const Uuid& snapshot) const;
@@ -121,6 +136,7 @@ class Chain final : public std::enable_shared_from_this<Chain> {
 
  private:
   struct Waiter;
+  class Listing;
   class Use;
   struct Removal {
     std::shared_ptr<Member> member;

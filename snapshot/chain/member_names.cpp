@@ -77,9 +77,11 @@ Outcome<> Member::begin_removal() {
     auto name = image_file_name(), mark = removed_name(uuid_);
     if (!place_.has(mark))
       if (auto renamed = place_.rename(name, mark); !renamed)
-        if (auto left = leave_mark(mark); !left) return renamed;
+        if (auto left = leave_mark(mark); !left && left.error().code != Errc::not_found)
+          return left;  // else there is not even a folder
     public_ = false;
-    if (auto synced = place_.sync(); !synced) return synced;
+    if (auto synced = place_.sync(); !synced && synced.error().code != Errc::not_found)
+      return synced;
     removed_ = true;
   }
   auto folder = place_.list();

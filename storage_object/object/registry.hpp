@@ -61,6 +61,9 @@ struct ImportOptions {
 struct SetOptions {
   std::optional<catalog::CacheMode> cache{};
   std::optional<std::string> location{};
+  /// No host may write (SWP), or all may again; now and after a restart. Of one that
+  /// is served.
+  std::optional<bool> write_protect{};
 };
 
 /// One LUN as administrators see it.

@@ -225,6 +225,10 @@ Outcome<LunView> Registry::set(std::string_view name, const SetOptions& options)
   if (options.cache &&
       (*options.cache != row.cache || (served && served->cache_mode() != *options.cache)))
     if (auto done = switch_cache(entry, *options.cache); !done) return done.error();
+  if (options.write_protect) {
+    if (!served) return not_served(view_of(entry));
+    if (auto done = set_write_protect(entry, *options.write_protect); !done) return done.error();
+  }
   if (options.location && *options.location != row.vendor_location) {
     auto done =
         save(entry, [&](LunRecord& changed) { changed.vendor_location = *options.location; });

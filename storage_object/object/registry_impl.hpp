@@ -297,6 +297,7 @@ class Registry final : public ObjectRegistry {
                         const catalog::ResizeIntent& intent);
   bool finish_anew(const EntryPtr& entry, std::string why);
   Outcome<> switch_cache(const EntryPtr& entry, catalog::CacheMode mode);
+  Outcome<> set_write_protect(const EntryPtr& entry, bool protect);
   Failure still_in_flight(const EntryPtr& entry) const;
   /// Before a change of one that is served: that nothing of hosts hangs in its file, and
   /// that a sync of it ends. What begins to hang later is waited for.

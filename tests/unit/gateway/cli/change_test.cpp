@@ -93,9 +93,19 @@ TEST_F(CliTest, DryRunsAndRepetitionsSaySo) {
               HasSubstr("store 'main': nothing to change, it is so already\n"));
 }
 
+TEST_F(CliTest, OnAndOffAreSaid) {
+  for (bool on : {true, false}) {
+    caisson({"lun", "set", "db1", "--write-protect", on ? "on" : "off"});
+    auto lun = request<wire::LunSetRequest>();
+    EXPECT_TRUE(lun.has_write_protect());
+    EXPECT_EQ(lun.write_protect(), on);
+  }
+}
+
 TEST_F(CliTest, WhatIsNotTypedIsNotSet) {
   caisson({"lun", "set", "db1", "--location", ""});
   auto lun = request<wire::LunSetRequest>();
+  EXPECT_FALSE(lun.has_write_protect());
   EXPECT_FALSE(lun.has_cache());
   EXPECT_TRUE(lun.has_location());
   caisson({"host", "set", "web", "--quota", "0", "--no-mutual", "--add-iqn", "iqn.a", "--add-iqn",

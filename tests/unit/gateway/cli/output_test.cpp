@@ -95,7 +95,7 @@ TEST_F(CliTest, LunShowIsEveryAttribute) {
             "Cache:                      writeback\n"
             "Thick:                      no\n"
             "Removable:                  no\n"
-            "Write protected by a host:  no\n"
+            "Write protected for hosts:  no\n"
             "Descriptor sense:           no\n"
             "After a restart:            -\n"
             "Condition:                  -\n"

@@ -20,7 +20,8 @@ const FieldDescriptor* field_of(std::string_view message, std::string_view field
 
 bool fits(Kind kind, const FieldDescriptor& field) {
   switch (kind) {
-    case Kind::flag: return field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL;
+    case Kind::flag:
+    case Kind::on_off: return field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL;
     case Kind::size: return field.cpp_type() == FieldDescriptor::CPPTYPE_UINT64;
     case Kind::number:
       return field.cpp_type() == FieldDescriptor::CPPTYPE_UINT64 ||

@@ -32,6 +32,7 @@ TEST_F(CliTest, WrongWordsAreUsageErrorsAndNothingIsAsked) {
       {"lun", "create", "db1", "--size", "1G", "--target-lun", "x"},
       {"lun", "create", "db1", "--size", "1G", "--frobnicate"},
       {"lun", "import", "a.img", "--copy", "--in-place"},
+      {"lun", "set", "db1", "--write-protect", "yes"},
       {"host", "set", "h", "--mutual", "--no-mutual"},
       {"lun", "list", "--dry-run"},
       {"lun", "list", "--output", "xml"},

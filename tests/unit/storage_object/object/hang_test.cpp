@@ -224,6 +224,7 @@ TEST_F(HangTest, AContainerThatDoesNotAnswerIsLeftAsItIs) {
        {refusal(registry().set_offline("db")), refusal(registry().remove("db")),
         refusal(registry().set("db", {.location = "rack"})),
         refusal(registry().set("db", {.cache = catalog::CacheMode::writethrough})),
+        refusal(registry().set("db", {.write_protect = true})),
         refusal(registry().resize("db", kMiB / 2, true, false))}) {
     EXPECT_EQ(refused.code, Errc::timed_out);
     EXPECT_THAT(refused.message, HasSubstr("LUN 'db'"));

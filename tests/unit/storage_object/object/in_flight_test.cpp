@@ -276,7 +276,9 @@ TEST(InFlight, AFencedWriteCanBeGivenUp) {
   FakeExecutor executor;
   for (bool fast : {true, false}) {
     Range all(Hold::all, 0, kWholeEnd), hung(Hold::write, 0, 100), rules(Hold::rules, 0, kWholeEnd);
-    if (!fast) EXPECT_TRUE(table.enter(all.entry));
+    if (!fast) {
+      EXPECT_TRUE(table.enter(all.entry));
+    }
     EXPECT_EQ(table.enter(hung.entry), fast);
     if (!fast) table.leave(all.entry);
     EXPECT_TRUE(table.enter(rules.entry));
