@@ -28,6 +28,7 @@ std::optional<snapshot::LunFacts> SnapshotLuns::find(std::string_view name) {
 }
 
 std::optional<snapshot::LunFacts> SnapshotLuns::find(const Uuid& uuid) {
+  if (registry_ == nullptr) return std::nullopt;  // what layers find at a start
   return facts_of(registry_->find(uuid));
 }
 
