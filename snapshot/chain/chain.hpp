@@ -128,6 +128,10 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   /// Whether images share blocks with the container.
   bool shares_blocks() const;
 
+  /// One bounded step on the way to a whole image with its public name, whichever
+  /// primitive the snapshot has: how many bytes are missing after it, 0 when it is there.
+  Outcome<std::uint64_t> complete_some(const Uuid& snapshot);
+
   /// One background step now, for who paces it himself: false when nothing is left to
   /// do, or nothing that can be done now.
   bool step();
@@ -192,6 +196,9 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   static bool needed_by_older(const Members& members, std::size_t index);
   Step fill(const std::shared_ptr<Member>& member, file_store::File& from);
   Step finish(const std::shared_ptr<Member>& member);
+  Outcome<> complete_by_copy(const std::shared_ptr<Member>& member);
+  Outcome<> complete_by_reflink(const Member& member);
+  Outcome<> take_missing(Member& member, Run run);
   Step background_failed(const Failure& why);
   void replace(const std::function<void(Members&)>& change);
 

@@ -45,6 +45,12 @@ struct CreateOptions {
   bool dry_run = false;
 };
 
+struct ExportOptions {
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress;  ///< bytes; may be empty
+  std::stop_token stop;  ///< gives up; what was done stays done
+  bool dry_run = false;
+};
+
 /// A snapshot as it is now.
 struct SnapshotView {
   catalog::SnapshotRecord record;
@@ -99,6 +105,12 @@ class Manager final : private ChainObserver {
                                bool dry_run = false);
   /// The counter that SnapshotRecord::locked_until is measured by.
   std::chrono::seconds run_time() const { return run_time_.value(); }
+
+  /// Once it returns the snapshot is a whole read-only file in the export, also where that
+  /// takes a copy of all it holds. After an interruption it goes on where it was.
+  /// Errc::no_space, already_exists: something else has its file's name.
+  Outcome<SnapshotView> export_to(std::string_view lun, std::string_view snapshot,
+                                  const ExportOptions& options = {});
 
   /// Reads what a snapshot holds; aligned to the LUN's logical block.
   Outcome<> read(const Uuid& snapshot, std::uint64_t offset, std::span<std::byte> into);
