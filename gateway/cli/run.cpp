@@ -72,11 +72,6 @@ void show(Console& console, const Parsed& parsed, const Message& request, const 
     render(console.out, *parsed.command, request, reply);
 }
 
-nbs::client::CallOptions call_options(const Parsed& parsed, ProgressBar& bar) {
-  return {std::chrono::seconds(parsed.timeout),
-          [&bar](std::uint64_t done, std::uint64_t total) { bar.step(done, total); }};
-}
-
 /// A verb whose command asks and writes for itself.
 Outcome<> call_in_pages(Console& console, const Parsed& parsed, Message& request,
                         ControlClient& gateway) {
@@ -84,9 +79,8 @@ Outcome<> call_in_pages(Console& console, const Parsed& parsed, Message& request
                 .request = request,
                 .ask =
                     [&](const Message& page, Message& reply) {
-                      ProgressBar bar(console.err, false);
                       return gateway.call(*parsed.command->op, page, reply,
-                                          call_options(parsed, bar));
+                                          {std::chrono::seconds(parsed.timeout), {}});
                     },
                 .out = console.out,
                 .err = console.err,
@@ -108,7 +102,10 @@ int call(Console& console, const Parsed& parsed, Message& request) {
   auto reply = nbs::wire::make_message(row.reply);
   auto outcome = [&] {
     ProgressBar bar(console.err, console.err_is_terminal);
-    return (*gateway)->call(*parsed.command->op, request, *reply, call_options(parsed, bar));
+    return (*gateway)->call(
+        *parsed.command->op, request, *reply,
+        {std::chrono::seconds(parsed.timeout),
+         [&bar](std::uint64_t done, std::uint64_t total) { bar.step(done, total); }});
   }();
   const bool partly = !outcome && to_errc(outcome.error().code) == Errc::partly_done;
   if (outcome || partly) show(console, parsed, request, *reply);
