@@ -103,10 +103,16 @@ Outcome<wire::SnapshotPolicyReply> snapshot_policy_set(
   auto kept = read_kept(parts.catalog);
   if (!kept) return kept.error();
   auto wanted = request.reset() ? Kept{} : *kept;
-  if (request.has_full_store()) wanted.full_store = request.full_store();
-  if (request.has_pace()) wanted.pace = std::to_string(request.pace());
   auto policy = over(parts.configured_policy, wanted);
   if (!policy) return policy.error();
+  if (request.has_full_store()) {
+    wanted.full_store = request.full_store();
+    if (auto set = set_full_store(*policy, wanted.full_store); !set) return set.error();
+  }
+  if (request.has_pace()) {
+    wanted.pace = std::to_string(request.pace());
+    if (auto set = set_pace(*policy, request.pace()); !set) return set.error();
+  }
   bool changed = wanted != *kept || *policy != (*engine)->policy();
   auto reply = policy_reply(*policy);
   *reply.mutable_change() = change(request.dry_run(), changed);
