@@ -56,6 +56,14 @@ struct SnapshotView {
   std::chrono::seconds locked_for{0};  ///< run time until it may be deleted
 };
 
+/// A part of a list of changes.
+struct DiffPage {
+  std::vector<Changed> changed{};  ///< ascending, disjoint
+  std::uint64_t cursor = 0;        ///< everything before it is told
+  bool done = false;
+  std::uint64_t capacity = 0;  ///< of the later of the two
+};
+
 /// Thread-safe; every call blocks: control threads only. What a call reports is durable.
 class Manager final : private ChainObserver {
  public:
@@ -100,6 +108,10 @@ class Manager final : private ChainObserver {
   /// The counter that SnapshotRecord::locked_until is measured by.
   std::chrono::seconds run_time() const { return run_time_.value(); }
 
+  /// What may differ between two snapshots, or (`to` empty) between one and now; from
+  /// `cursor` on, `limit` extents at most. See Chain::changes().
+  Outcome<DiffPage> diff(std::string_view lun, std::string_view from, std::string_view to,
+                         std::uint64_t cursor, std::size_t limit);
   /// Reads what a snapshot holds; aligned to the LUN's logical block.
   Outcome<> read(const Uuid& snapshot, std::uint64_t offset, std::span<std::byte> into);
 
