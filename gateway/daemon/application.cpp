@@ -123,6 +123,18 @@ Outcome<> Application::open_objects() {
   if (auto started = registry_->start(*directory_); !started) return started;
   objects_open_ = true;
   add_configured_stores();
+  return open_snapshots();
+}
+
+/// What snapshots are asked for, once there are LUNs.
+Outcome<> Application::open_snapshots() {
+  schedules_ = std::make_unique<snapshot::ScheduleRunner>(snapshot::ScheduleOptions{
+      .snapshots = snapshots_.get(), .catalog = catalog_.get(), .luns = &snapshot_luns_});
+  snapshot_engine_ = std::make_unique<service::SnapshotEngine>(*snapshots_, *schedules_);
+  auto policy = service::policy_in_force(*catalog_, {});
+  if (!policy) return policy.error();
+  snapshot_engine_->set_policy(*policy);
+  schedules_->start();
   return {};
 }
 
@@ -171,6 +183,7 @@ Outcome<> Application::start_control() {
   facts_.portals.emplace_back("control", config_.control_socket);
   service::Parts parts{*catalog_, *registry_, *access_,
                        sessions_, facts_,     config_.state_directory + "/catalog.db.to-restore"};
+  parts.snapshots = snapshot_engine_.get();
   service_ = std::make_unique<service::Service>(std::move(parts));
   nbs::control::ControlServerOptions options;
   options.path = config_.control_socket;
@@ -223,6 +236,7 @@ Outcome<> Application::stop() {
   if (control_server_) control_server_->stop();
   daily_.cancel();
   if (service_) end_service();
+  if (schedules_) schedules_->stop();
   if (iscsi_) iscsi_->stop();
   Outcome<> closed = {};
   if (objects_open_) closed = registry_->stop();
@@ -232,6 +246,8 @@ Outcome<> Application::stop() {
   control_server_.reset();
   iscsi_.reset();
   service_.reset();
+  snapshot_engine_.reset();
+  schedules_.reset();
   io_threads_.clear();
   directory_.reset();
   registry_.reset();

@@ -122,10 +122,8 @@ Outcome<wire::LunReply> lun_set(Parts& parts, const Call&, const wire::LunSetReq
 
 Outcome<wire::LunReply> lun_resize(Parts& parts, const Call& call,
                                    const wire::LunResizeRequest& request) {
-  auto lun = find_lun(parts, request.name());
+  auto lun = lun_for(parts, call, request.name(), wire::Right::resize);
   if (!lun) return lun.error();
-  if (auto allowed = check_host_right(parts, call, *lun, "resize"); !allowed)
-    return allowed.error();
   if (lun->record.capacity == request.size())
     return lun_reply(parts, *lun, request.dry_run(), false);
   auto resized = parts.registry.resize(request.name(), request.size(), request.allow_shrink(),

@@ -155,9 +155,9 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   enum class Step { idle, later, failed, worked };
 
   explicit Chain(ChainParts parts);
-  void load(std::span<const Member::Known> known, bool distrust);
+  void load(std::span<const Member::Known> known);
   std::shared_ptr<Member> load_one(const Member::Known& known,
-                                   const Outcome<FolderContents>& folder, bool distrust);
+                                   const Outcome<FolderContents>& folder);
   void settle_whole(const Member::Known& known, Member& member);
   void spoil_dependents();
 

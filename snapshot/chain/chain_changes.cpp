@@ -151,6 +151,8 @@ Outcome<bool> Chain::Listing::judge_run(const Stretch& run) {
     // One page is asked again for all that relies on it.
     if (relied_on_.view != nullptr && (old != relied_on_.view || !old->holds(judged_)))
       return false;
+    // The newer file is never read before the older one.
+    if (old != nullptr && !old->holds(judged_)) (*now)->age();
     auto judged = judge(old, **now, judged_, run.end);
     if (!judged) return unreadable(judged.error());
     if (judged->verdict == Verdict::equal && !still_holds(run.to, judged->end)) return false;

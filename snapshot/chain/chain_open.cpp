@@ -18,19 +18,18 @@ const CapturedUnits& nothing() {
 }  // namespace
 
 std::shared_ptr<Chain> Chain::open(ChainParts parts, std::span<const Member::Known> known,
-                                   bool distrust) {
+                                   [[maybe_unused]] bool distrust) {
   std::shared_ptr<Chain> chain(new Chain(std::move(parts)));
-  chain->load(known, distrust);
+  chain->load(known);
   chain->kick();
   return chain;
 }
 
-void Chain::load(std::span<const Member::Known> known, bool distrust) {
-  if (known.empty()) return;
+void Chain::load(std::span<const Member::Known> known) {
   auto folder = parts_.place.list();
   Members members;
   for (const auto& one : known) {
-    auto member = load_one(one, folder, distrust);
+    auto member = load_one(one, folder);
     if (folder) folder->removed.erase(one.uuid);
     // Nothing was ever captured for one without a cut: nothing that it lacks was overwritten.
     bool goes = member->removed() || (!member->was_cut() && !member->invalid());
@@ -51,13 +50,13 @@ void Chain::load(std::span<const Member::Known> known, bool distrust) {
 }
 
 std::shared_ptr<Member> Chain::load_one(const Member::Known& known,
-                                        const Outcome<FolderContents>& folder, bool distrust) {
-  auto opened = folder ? Member::open(parts_.place, known, *folder, distrust) : folder.error();
+                                        const Outcome<FolderContents>& folder) {
+  auto opened = folder ? Member::open(parts_.place, known, *folder) : folder.error();
   if (!opened) {
     log::error("snapshot '{}': {}", known.name, opened.error().message);
     auto damaged = known;
     damaged.invalid = opened.error().message;
-    opened = Member::open(parts_.place, damaged, FolderContents(), distrust);
+    opened = Member::open(parts_.place, damaged, FolderContents());
   }
   auto member = *opened;
   if (member->invalid() && known.invalid.empty()) untold_.push_back(member);

@@ -44,9 +44,9 @@ Result<MapExtent> MapView::at(std::uint64_t offset, std::uint64_t end) {
 
 Result<> MapView::load(std::uint64_t offset) {
   // One that lies about where the next page would is the next page.
-  bool follows = end_ != begin_ && offset >= end_ && offset - end_ <= end_ - begin_;
+  bool follows = end_ != begin_ && offset >= begin_ && offset <= end_ + (end_ - begin_);
   auto room = follows ? std::min(page_.capacity() * 2, kMost) : kLeast;
-  forget();
+  aged_ = true;
   page_.clear();
   page_.shrink_to_fit();
   page_.reserve(room);
@@ -58,6 +58,7 @@ Result<> MapView::load(std::uint64_t offset) {
   at_ = 0;
   begin_ = offset;
   end_ = page->end;
+  aged_ = false;
   return {};
 }
 

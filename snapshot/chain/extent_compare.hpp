@@ -23,10 +23,13 @@ class MapView {
   /// What is at `offset`, below the limit: from there on, up to `end` at most.
   Result<file_store::MapExtent> at(std::uint64_t offset, std::uint64_t end);
   /// Whether that needs no reading: it is on the page.
-  bool holds(std::uint64_t offset) const noexcept { return begin_ <= offset && offset < end_; }
+  bool holds(std::uint64_t offset) const noexcept {
+    return !aged_ && begin_ <= offset && offset < end_;
+  }
   /// Reads the range, which is on the page, again: up to where nothing of it has moved.
   Result<std::uint64_t> stands(std::uint64_t offset, std::uint64_t end);
-  void forget() noexcept { end_ = begin_; }
+  /// What it read until now is too old: it reads again.
+  void age() noexcept { aged_ = true; }
 
  private:
   using Extents = std::vector<file_store::MapExtent>;
@@ -41,6 +44,7 @@ class MapView {
   const std::shared_ptr<file_store::File> file_;
   const std::uint64_t limit_;
   bool by_map_;
+  bool aged_ = true;
   Extents page_;
   std::size_t at_ = 0;                        ///< on the page, where the last answer came from
   std::uint64_t begin_ = 0, end_ = 0;         ///< of the page

@@ -49,10 +49,11 @@ class Member {
   /// Makes the files of a snapshot that will be cut; durable, names too. Errc::no_space
   /// and others leave nothing behind.
   static Outcome<std::shared_ptr<Member>> create(const Place& place, const MapHeader& header);
-  /// Takes one up. `distrust`: a process that wrote to it may not have ended cleanly.
-  /// Errc::not_found, corrupt: its files are gone or damaged.
+  /// Takes one up. Believes nothing of what a former process wrote but what is durable,
+  /// however that ended: a sync of its files may have failed. Errc::not_found, corrupt: its
+  /// files are gone or damaged.
   static Outcome<std::shared_ptr<Member>> open(const Place& place, const Known& known,
-                                               const FolderContents& folder, bool distrust);
+                                               const FolderContents& folder);
 
   const Uuid& uuid() const noexcept { return uuid_; }
   std::uint64_t sequence() const noexcept { return sequence_; }
@@ -156,7 +157,6 @@ class Member {
   const std::uint64_t capacity_;
   unsigned shift_ = 12;
   Primitive primitive_ = Primitive::reflink;
-  bool distrust_ = false;
 
   // The lane's.
   std::unique_ptr<file_store::File> map_file_;

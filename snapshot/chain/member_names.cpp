@@ -90,7 +90,9 @@ Outcome<> Member::begin_removal() {
     if (auto gone = place_.remove(segment_name(uuid_, number)); !gone) return gone;
   for (const auto& name : {map_name(uuid_), hidden_image_name(uuid_)})
     if (auto gone = place_.remove(name); !gone) return gone;
-  return {};
+  // None of them comes back at a power cut that finds the mark gone.
+  auto synced = place_.sync();
+  return synced || synced.error().code == Errc::not_found ? Outcome<>() : synced;
 }
 
 /// Where there is no image that could bear the name.

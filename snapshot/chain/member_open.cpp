@@ -37,11 +37,10 @@ Failure damaged(const Place& place, const std::string& name, const char* how) {
 }  // namespace
 
 Outcome<std::shared_ptr<Member>> Member::open(const Place& place, const Known& known,
-                                              const FolderContents& folder, bool distrust) {
+                                              const FolderContents& folder) {
   std::shared_ptr<Member> member(
       new Member(place, known.uuid, known.name, known.sequence, known.capacity));
   member->ghost_ = known.ghost || known.creating;
-  member->distrust_ = distrust;
   member->removed_ = folder.removed.contains(known.uuid);
   if (!known.invalid.empty()) member->spoil(known.invalid);
   if (member->removed_ || member->invalid()) return member;
@@ -68,8 +67,7 @@ Outcome<> Member::load_map(const FolderContents& folder) {
   auto file = place_.open(name);
   if (!file) return file.error();
   map_file_ = std::move(*file);
-  if (distrust_)
-    if (auto settled = settle(*map_file_, label); !settled) return settled;
+  if (auto settled = settle(*map_file_, label); !settled) return settled;
   auto first = read_map(*map_file_, label);
   if (!first) return first.error();
   if (first->header.snapshot != uuid_ || first->header.sequence != sequence_ ||
@@ -104,7 +102,7 @@ Outcome<> Member::load_segments(std::span<const std::uint32_t> numbers,
     }
   }
   std::vector<std::uint64_t> blocks;
-  if (auto opened = pre_images_.open(left, distrust_, blocks); !opened) return opened;
+  if (auto opened = pre_images_.open(left, blocks); !opened) return opened;
   for (auto block : blocks) captured_->set.add({block * kPreImageBlock >> shift_, 1});
   return {};
 }
@@ -134,8 +132,7 @@ Outcome<> Member::open_map() {
   auto file = place_.open(name);
   if (!file) return file.error();
   map_file_ = std::move(*file);
-  if (distrust_)
-    if (auto settled = settle(*map_file_, place_.label(name)); !settled) return settled;
+  if (auto settled = settle(*map_file_, place_.label(name)); !settled) return settled;
   auto contents = read_map(*map_file_, place_.label(name));
   if (!contents) return contents.error();
   auto writer = MapWriter::open_at(*map_file_, place_.label(name), *contents);

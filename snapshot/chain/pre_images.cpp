@@ -26,22 +26,19 @@ class Collector final : public PreImageVisitor {
 
 PreImages::PreImages(Place place, Uuid snapshot) : place_(std::move(place)), snapshot_(snapshot) {}
 
-Outcome<> PreImages::open(std::span<const std::uint32_t> numbers, bool distrust,
+Outcome<> PreImages::open(std::span<const std::uint32_t> numbers,
                           std::vector<std::uint64_t>& blocks) {
   for (auto number : numbers)
-    if (auto opened = open_one(number, number == numbers.back(), distrust, blocks); !opened)
-      return opened;
+    if (auto opened = open_one(number, number == numbers.back(), blocks); !opened) return opened;
   return {};
 }
 
-Outcome<> PreImages::open_one(std::uint32_t number, bool last, bool distrust,
-                              std::vector<std::uint64_t>& blocks) {
+Outcome<> PreImages::open_one(std::uint32_t number, bool last, std::vector<std::uint64_t>& blocks) {
   auto name = segment_name(snapshot_, number);
   auto file = place_.open(name);
   if (!file) return file.error();
   auto label = place_.label(name);
-  if (distrust)
-    if (auto settled = settle(**file, label); !settled) return settled;
+  if (auto settled = settle(**file, label); !settled) return settled;
   Collector collector;
   auto contents = read_pre_images(**file, label, snapshot_, number, collector);
   if (!contents) return contents.error();

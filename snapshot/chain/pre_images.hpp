@@ -25,8 +25,7 @@ class PreImages {
 
   /// Takes up the segments numbered as in `numbers`, ascending, that the map does not
   /// call moved; tells of their blocks. Files that do not check are Errc::corrupt.
-  Outcome<> open(std::span<const std::uint32_t> numbers, bool distrust,
-                 std::vector<std::uint64_t>& blocks);
+  Outcome<> open(std::span<const std::uint32_t> numbers, std::vector<std::uint64_t>& blocks);
 
   /// Keeps `images`, durably: one write and one sync, unless a segment becomes full. After
   /// a failure another try goes to a new segment: what the old one got is not known.
@@ -78,8 +77,7 @@ class PreImages {
   Outcome<> write_run(const Segment& segment, std::span<const PreImageEntry> entries,
                       file_store::File& image) const;
   Outcome<> add_to(Segment& segment, std::span<PreImage> images);
-  Outcome<> open_one(std::uint32_t number, bool last, bool distrust,
-                     std::vector<std::uint64_t>& blocks);
+  Outcome<> open_one(std::uint32_t number, bool last, std::vector<std::uint64_t>& blocks);
 
   const Place place_;
   const Uuid snapshot_;

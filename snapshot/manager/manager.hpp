@@ -62,6 +62,14 @@ struct SnapshotView {
   std::chrono::seconds locked_for{0};  ///< run time until it may be deleted
 };
 
+/// A part of a list of changes.
+struct DiffPage {
+  std::vector<Changed> changed{};  ///< ascending, disjoint
+  std::uint64_t cursor = 0;        ///< everything before it is told
+  bool done = false;
+  std::uint64_t capacity = 0;  ///< of the later of the two
+};
+
 /// Thread-safe; every call blocks: control threads only. What a call reports is durable.
 class Manager final : private ChainObserver {
  public:
@@ -111,6 +119,11 @@ class Manager final : private ChainObserver {
   /// Errc::no_space, already_exists: something else has its file's name.
   Outcome<SnapshotView> export_to(std::string_view lun, std::string_view snapshot,
                                   const ExportOptions& options = {});
+
+  /// What may differ between two snapshots, or (`to` empty) between one and now; from
+  /// `cursor` on, `limit` extents at most. See Chain::changes().
+  Outcome<DiffPage> diff(std::string_view lun, std::string_view from, std::string_view to,
+                         std::uint64_t cursor, std::size_t limit);
 
   /// Reads what a snapshot holds; aligned to the LUN's logical block.
   Outcome<> read(const Uuid& snapshot, std::uint64_t offset, std::span<std::byte> into);

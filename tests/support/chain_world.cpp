@@ -42,6 +42,7 @@ void ChainWorld::make_container(SimStore& at, std::uint64_t size) {
 
 void ChainWorld::begin(SimStore& at, bool distrust) {
   store = &at;
+  failed = false;
   file_ = store->open(kContainer).value();
   data_ = std::make_unique<object::ContainerData>(
       file_, file_, object::DataOptions{.geometry = {capacity, 512, 4096}});
@@ -156,13 +157,9 @@ void ChainWorld::fit_container() {
   auto size = file_->attributes();
   auto end = padded(capacity);
   store->cut_at(~std::uint64_t{0});  // that this survives a cut is shown elsewhere
-  auto old = size->size - kTrailer;
-  std::vector<std::byte> zeros(std::max(end, old) - std::min(end, old) + kTrailer + 4096);
-  auto from = std::min(capacity, old);
+  auto from = std::min(capacity, size->size - kTrailer);
   (void)file_->resize(std::max(end + kTrailer, size->size));
-  (void)file_store::write_at(
-      *file_, from,
-      std::span(zeros).first(std::min<std::uint64_t>(zeros.size(), end + kTrailer - from)));
+  (void)file_store::apply(*file_, file_store::FileOp::punch, from, end + kTrailer - from);
   (void)file_->resize(end + kTrailer);
   std::vector<std::byte> trailer(kTrailer, std::byte{'T'});
   (void)file_store::write_at(*file_, end, trailer);
@@ -187,7 +184,12 @@ Error ChainWorld::change(block::IoOp op, std::uint64_t offset, std::uint64_t len
   return block::perform(*device, request);
 }
 
-Error ChainWorld::flush() { return change(block::IoOp::flush, 0, 0); }
+Error ChainWorld::flush() {
+  if (failed) return block::BlockErrc::failed;
+  auto error = change(block::IoOp::flush, 0, 0);
+  failed = static_cast<bool>(error);
+  return error;
+}
 
 Error ChainWorld::read_live(std::uint64_t offset, std::span<std::byte> into) {
   IoVec memory{into.data(), into.size()};

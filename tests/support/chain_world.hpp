@@ -95,6 +95,7 @@ class ChainWorld final : private snapshot::ChainObserver {
 
   // The process.
   SimStore* store = nullptr;
+  bool failed = false;  ///< a flush has failed: none succeeds any more
   std::unique_ptr<HookDevice> hook;
   std::unique_ptr<snapshot::CaptureDevice> device;
   std::shared_ptr<snapshot::Chain> chain;

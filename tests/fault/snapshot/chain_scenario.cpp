@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/fault/chain_scenario.hpp"
+#include "tests/fault/snapshot/chain_scenario.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -76,7 +76,9 @@ void ChainScenario::live() {
   look_at_all();
   arm();
   auto most = 10 + random_.below(60);
-  for (std::uint64_t i = 0; i < most && !ended() && !testing::Test::HasFailure(); ++i) step();
+  for (std::uint64_t i = 0; i < most && !ended() && !world_.failed && !testing::Test::HasFailure();
+       ++i)
+    step();
   if (!testing::Test::HasFailure()) die();
 }
 
@@ -104,7 +106,7 @@ void ChainScenario::step() {
 
 /// The process ends, or the machine.
 void ChainScenario::die() {
-  auto kill = random_.chance(30);
+  auto kill = random_.chance(30) && !world_.failed;  // what was lost shows only then
   world_.end();
   ballast_.reset();
   note(kill ? "killed" : "power cut");
@@ -232,6 +234,7 @@ void ChainScenario::flush() {
 }
 
 void ChainScenario::shrink() {
+  store_->clear_faults();
   auto sectors = 1 + random_.below(live_.size());
   if (!answered(world_.shrink(sectors * kSector).has_value(), "cannot be shrunk") || ended())
     return;
@@ -242,6 +245,7 @@ void ChainScenario::shrink() {
 }
 
 void ChainScenario::grow() {
+  store_->clear_faults();
   auto sectors = live_.size() + random_.below(500);
   world_.grow(sectors * kSector);
   if (ended()) return;

@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "storage_object/base/log.hpp"
-#include "tests/fault/chain_scenario.hpp"
+#include "tests/fault/snapshot/chain_scenario.hpp"
 
 namespace caisson::tests {
 namespace {
@@ -23,7 +23,7 @@ constexpr std::uint64_t kScenarios = 400;
 /// CAISSON_SEED begins with that one, CAISSON_CUTS runs so many, CAISSON_LONG ten times
 /// as many.
 TEST(ChainPowerCutTest, EverySnapshotIsWhatItWasAtItsCut) {
-  auto level = std::getenv("CAISSON_SEED") ? log::Level::info : log::Level::error;
+  auto level = std::getenv("CAISSON_SEED") ? log::Level::info : log::Level(4);
   log::set_level(level);
   auto first = number("CAISSON_SEED", 1);
   auto count = number("CAISSON_CUTS", std::getenv("CAISSON_LONG") ? 10 * kScenarios : kScenarios);
