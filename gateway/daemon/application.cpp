@@ -41,6 +41,10 @@ posix::EngineKind engine_kind(config::Engine engine) {
   return posix::EngineKind::automatic;
 }
 
+service::SnapshotPolicy configured_policy(const config::Config& config) {
+  return {.hosts_first = config.snapshot_hosts_first, .pace = config.snapshot_pace};
+}
+
 Outcome<std::unique_ptr<file_store::Store>> open_posix_store(const catalog::StoreRecord& record) {
   auto store = posix::PosixStore::look_at(record.location);
   if (!store) return store.error();
@@ -131,7 +135,7 @@ Outcome<> Application::open_snapshots() {
   schedules_ = std::make_unique<snapshot::ScheduleRunner>(snapshot::ScheduleOptions{
       .snapshots = snapshots_.get(), .catalog = catalog_.get(), .luns = &snapshot_luns_});
   snapshot_engine_ = std::make_unique<service::SnapshotEngine>(*snapshots_, *schedules_);
-  auto policy = service::policy_in_force(*catalog_, {});
+  auto policy = service::policy_in_force(*catalog_, configured_policy(config_));
   if (!policy) return policy.error();
   snapshot_engine_->set_policy(*policy);
   schedules_->start();
@@ -184,6 +188,7 @@ Outcome<> Application::start_control() {
   service::Parts parts{*catalog_, *registry_, *access_,
                        sessions_, facts_,     config_.state_directory + "/catalog.db.to-restore"};
   parts.snapshots = snapshot_engine_.get();
+  parts.configured_policy = configured_policy(config_);
   service_ = std::make_unique<service::Service>(std::move(parts));
   nbs::control::ControlServerOptions options;
   options.path = config_.control_socket;
