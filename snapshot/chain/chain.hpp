@@ -156,6 +156,7 @@ class Chain final : public std::enable_shared_from_this<Chain> {
 
   explicit Chain(ChainParts parts);
   void load(std::span<const Member::Known> known);
+  Outcome<FolderContents> find_files();
   std::shared_ptr<Member> load_one(const Member::Known& known,
                                    const Outcome<FolderContents>& folder);
   void settle_whole(const Member::Known& known, Member& member);

@@ -26,7 +26,7 @@ std::shared_ptr<Chain> Chain::open(ChainParts parts, std::span<const Member::Kno
 }
 
 void Chain::load(std::span<const Member::Known> known) {
-  auto folder = parts_.place.list();
+  auto folder = find_files();
   Members members;
   for (const auto& one : known) {
     auto member = load_one(one, folder);
@@ -49,9 +49,21 @@ void Chain::load(std::span<const Member::Known> known) {
     needed_.store(&nothing(), std::memory_order_release);
 }
 
+/// Names that a killed process gave may not be durable yet: what is written to such a file
+/// would go with its name.
+Outcome<FolderContents> Chain::find_files() {
+  const auto& place = parts_.place;
+  if (auto found = place.store->look_up(place.folder); to_errc(found.error()) == Errc::not_found)
+    return FolderContents();
+  if (auto synced = place.sync(); !synced) return synced.error();
+  return place.list();
+}
+
 std::shared_ptr<Member> Chain::load_one(const Member::Known& known,
                                         const Outcome<FolderContents>& folder) {
-  auto opened = folder ? Member::open(parts_.place, known, *folder) : folder.error();
+  auto opened = folder || known.whole
+                    ? Member::open(parts_.place, known, folder ? *folder : FolderContents())
+                    : folder.error();
   if (!opened) {
     log::error("snapshot '{}': {}", known.name, opened.error().message);
     auto damaged = known;

@@ -42,7 +42,10 @@ Outcome<std::shared_ptr<Member>> Member::open(const Place& place, const Known& k
       new Member(place, known.uuid, known.name, known.sequence, known.capacity));
   member->ghost_ = known.ghost || known.creating;
   member->removed_ = folder.removed.contains(known.uuid);
-  if (!known.invalid.empty()) member->spoil(known.invalid);
+  if (!known.invalid.empty()) {
+    member->spoil(known.invalid);
+    member->public_ = known.whole && !place.has(hidden_image_name(known.uuid));
+  }
   if (member->removed_ || member->invalid()) return member;
   if (known.creating && !place.has(map_name(known.uuid))) return member;
   if (auto loaded = member->load(known, folder); !loaded) return loaded.error();
@@ -56,6 +59,7 @@ Outcome<> Member::load(const Known& known, const FolderContents& folder) {
   if (whole()) return find_whole_image();
   if (!cut_ && !ghost())
     return damaged(place_, map_name(uuid_), " does not say that the snapshot was cut");
+  if (!cut_) return {};  // it goes, whatever else there is of it
   // What a record says was synced before it was written: the image needs no settling.
   auto found = place_.store->look_up(place_.path(hidden_image_name(uuid_)));
   if (!found) return place_.failed("find", hidden_image_name(uuid_), found.error());
@@ -112,7 +116,8 @@ Outcome<> Member::load_segments(std::span<const std::uint32_t> numbers,
 Outcome<> Member::find_whole_image() {
   auto is = [&](const std::string& name) {
     auto found = place_.store->look_up(place_.path(name));
-    return found && found->size == capacity_;
+    if (!found) return to_errc(found.error()) == Errc::io_error;  // who reads it will hear more
+    return found->size == capacity_;
   };
   if (is(hidden_image_name(uuid_))) return {};
   public_ = true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SQLite with our error and value types. Inside this folder only.
+// SQLite with our error and value types. For this folder and snapshot/index.
 #pragma once
 
 #include <sqlite3.h>

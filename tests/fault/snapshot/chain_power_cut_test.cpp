@@ -15,9 +15,9 @@ std::uint64_t number(const char* name, std::uint64_t otherwise) {
 }
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t kScenarios = 80;
+constexpr std::uint64_t kScenarios = 200;
 #else
-constexpr std::uint64_t kScenarios = 400;
+constexpr std::uint64_t kScenarios = 1500;
 #endif
 
 /// CAISSON_SEED begins with that one, CAISSON_CUTS runs so many, CAISSON_LONG ten times
