@@ -26,6 +26,11 @@ Failure not_served(const LunView& view) {
       fmt::format("bring it back with `caisson lun online {}`", view.record.name));
 }
 
+Failure written_by_another_version(std::string_view name) {
+  return failure(Errc::unsupported, fmt::format("LUN '{}' is read-only", name),
+                 "resize it with the version that wrote it");
+}
+
 Outcome<> check_resize(const LunView& lun, std::uint64_t capacity, bool allow_shrink) {
   const auto& row = lun.record;
   if (!lun.object) return not_served(lun);
@@ -115,9 +120,7 @@ Outcome<LunView> Registry::resize(std::string_view name, std::uint64_t capacity,
     object = entry->object;
     container = entry->container;
   }
-  if (container->read_only())
-    return failure(Errc::unsupported, fmt::format("LUN '{}' is read-only", name),
-                   "resize it with the version that wrote it");
+  if (container->read_only()) return written_by_another_version(name);
   if (auto fine = check_bearing(entry); !fine) return fine.error();
   if (dry_run) return preview_resize(std::move(lun), capacity);
   if (auto fine = check_answers(entry); !fine) return fine.error();

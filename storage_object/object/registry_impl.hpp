@@ -190,6 +190,7 @@ class Registry final : public ObjectRegistry {
   void tell_name(const EntryPtr& entry);
   enum class MayWait : std::uint8_t { no, yes };  ///< for the owner lock, beside the others
   void bring_up_or_note(const EntryPtr& entry, MayWait may_wait);
+  void put_layers(LunParts& parts, const LayerPlace& place) const;
   /// No longer served, closed. Data is flushed first; a failure of that is recorded.
   /// False: hosts' requests did not end within `limit`, and nothing has changed.
   bool take_down(const EntryPtr& entry,

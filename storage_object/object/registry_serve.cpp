@@ -259,13 +259,7 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
                  .config_id = row.config_id,
                  .owner_epoch = row.owner_epoch};
   parts.stack = std::move(data);
-  if (options_.layer) {
-    auto layer =
-        options_.layer(std::move(parts.stack), {row, **store, container->file(), distrust_});
-    parts.layer = layer.get();
-    parts.stack = std::move(layer);
-  }
-  if (options_.decorate) parts.stack = options_.decorate(std::move(parts.stack), row);
+  put_layers(parts, {row, **store, container->file(), distrust_});
   parts.recorder = [this, lane = entry->lane, weak = std::weak_ptr(entry), uuid = row.uuid](
                        std::shared_ptr<LunObject>, std::function<void()> recorded) {
     marks_->set_quickly(uuid);
@@ -308,6 +302,16 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
   }
   observer_->on_served(object);
   return {};
+}
+
+/// Snapshots below everything else that is put over the data.
+void Registry::put_layers(LunParts& parts, const LayerPlace& place) const {
+  if (options_.layer) {
+    auto layer = options_.layer(std::move(parts.stack), place);
+    parts.layer = layer.get();
+    parts.stack = std::move(layer);
+  }
+  if (options_.decorate) parts.stack = options_.decorate(std::move(parts.stack), place.record);
 }
 
 bool Registry::take_down(const EntryPtr& entry, std::chrono::milliseconds limit) {
