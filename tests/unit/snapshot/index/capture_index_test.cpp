@@ -33,7 +33,7 @@ class CaptureIndexTest : public ::testing::Test {
   bool knows() { return index_->complete()->contains(snapshot_); }
 
   TempDir dir_;
-  const std::string path_ = dir_.path() + "/index/disk.db";
+  const std::string path_ = (dir_.path() / "index" / "disk.db").string();
   const Uuid snapshot_ = Uuid::random();
   std::unique_ptr<CaptureIndex> index_;
 };
