@@ -58,11 +58,8 @@ Outcome<> Chain::fold(Member& member) {
   bool all = done && left != 0;
   if (all) done = index.set_complete(member.uuid());
   if (auto ended = index.commit(); done) done = ended;
-  if (!done) {
-    fold_of_ = {};
-    return done;
-  }
-  if (!all) return {};
+  if (!done || all) fold_of_ = {};  // if ever again, then from the beginning
+  if (!done || !all) return done;
   member.fold();
   replace([](Members&) {});
   return {};

@@ -76,7 +76,7 @@ class ChainScenario {
   SimRandom random_;
   bool faulty_;  // the store may be full, or fail
   std::unique_ptr<SimStore> store_;
-  TempDir state_;
+  TempDir state_{"/dev/shm"};  // the index syncs once in a while, which would take its time
   ChainWorld world_;
   Stamps live_;
   std::map<std::uint64_t, Stamps> unsure_;  // what else a power cut may leave in a sector
