@@ -7,6 +7,7 @@
 
 #include "snapshot/chain/lane.hpp"
 #include "snapshot/chain/waiter.hpp"
+#include "storage_object/base/log.hpp"
 
 namespace caisson::snapshot {
 namespace {
@@ -38,13 +39,14 @@ void Chain::replace(const std::function<void(Members&)>& change) {
   std::lock_guard lock(members_mutex_);
   auto fresh = std::make_shared<Members>(*members_);
   change(*fresh);
+  fresh->tidy();
   old = std::exchange(members_, std::move(fresh));
 }
 
 std::shared_ptr<Member> Chain::find(const Uuid& snapshot) const {
   auto all = members();
-  auto at = std::ranges::find(*all, snapshot, [](const auto& member) { return member->uuid(); });
-  return at == all->end() ? nullptr : *at;
+  auto at = all->find(snapshot);
+  return at == all->size() ? nullptr : (*all)[at];
 }
 
 bool Chain::shares_blocks() const {
@@ -131,6 +133,8 @@ void Chain::close() {
   closed_.store(true);
   for (auto users = users_.load(); users != 0; users = users_.load()) users_.wait(users);
   parts_.threads->drain(lane_);
+  if (index_)
+    if (auto closed = index_->close(); !closed) log::info("{}", closed.error().message);
 }
 
 }  // namespace caisson::snapshot

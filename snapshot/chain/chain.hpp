@@ -16,8 +16,9 @@
 #include <vector>
 
 #include "snapshot/chain/changes.hpp"
-#include "snapshot/chain/member.hpp"
+#include "snapshot/chain/member_list.hpp"
 #include "snapshot/chain/pacer.hpp"
+#include "snapshot/index/capture_index.hpp"
 #include "storage_object/base/clock.hpp"
 #include "storage_object/base/control_threads.hpp"
 #include "storage_object/block/block_device.hpp"
@@ -55,6 +56,10 @@ struct ChainParts {
   const ChainPolicy* policy = nullptr;
   ChainObserver* observer = nullptr;
   const Clock* clock = &Clock::system();
+  /// A file of its own for what older ones have captured that copy; empty: that stays in
+  /// memory. It may go at any time while the chain does not exist.
+  std::string index = {};
+  std::string boot = CaptureIndex::this_boot();
 };
 
 /// What of the parts is a pointer outlives the chain's close(). note_host(), holds_back()
@@ -62,7 +67,7 @@ struct ChainParts {
 /// not the lane's own work; after close() it fails with Errc::offline.
 class Chain final : public std::enable_shared_from_this<Chain> {
  public:
-  using Members = std::vector<std::shared_ptr<Member>>;
+  using Members = MemberList;
 
   /// Takes up the snapshots that the catalog knows, ascending. One that is damaged is
   /// invalid, and so are those that read through it; nothing else fails for that.
@@ -141,11 +146,14 @@ class Chain final : public std::enable_shared_from_this<Chain> {
  private:
   struct Waiter;
   class Listing;
+  struct Loading;
   class Use;
   struct Removal {
     std::shared_ptr<Member> member;
     bool forget = false;  ///< its row goes too
     bool begun = false;
+    bool unindexed = false;
+    std::uint64_t cursor = 0;  ///< up to here it is not in the index any more
   };
   struct Retired {
     std::shared_ptr<const CapturedUnits> units;
@@ -157,8 +165,8 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   explicit Chain(ChainParts parts);
   void load(std::span<const Member::Known> known);
   Outcome<FolderContents> find_files();
-  std::shared_ptr<Member> load_one(const Member::Known& known,
-                                   const Outcome<FolderContents>& folder);
+  std::shared_ptr<Member> load_one(const Member::Known& known, bool newest, Loading& loading);
+  void finish_loading(Loading& loading);
   void settle_whole(const Member::Known& known, Member& member);
   void spoil_dependents();
 
@@ -193,6 +201,14 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   Step complete_next();
   Step move_pre_images();
   Step hand_on();
+  Step fold_some();
+  Outcome<> fold(Member& member);
+  Outcome<> unfold(Member& member);
+  Outcome<bool> unindex_some(Removal& removal);
+  Outcome<std::shared_ptr<CaptureIndex>> index();
+  Step remake_index();
+  Outcome<> remake(CaptureIndex& fresh);
+  void distrust_index() const;
   void drop(const std::shared_ptr<Member>& member);
   static bool needed_by_older(const Members& members, std::size_t index);
   Step fill(const std::shared_ptr<Member>& member, file_store::File& from);
@@ -203,6 +219,16 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   Step background_failed(const Failure& why);
   void replace(const std::function<void(Members&)>& change);
 
+  /// Who has a byte itself, and how far that holds.
+  struct Found {
+    const Member* member = nullptr;  ///< nullptr: the container
+    std::uint64_t until = 0;
+  };
+  Outcome<Found> find_holder(const Members& members, std::size_t index, std::uint64_t offset,
+                             std::uint64_t end) const;
+  Outcome<Found> find_folded(const Members& members, std::size_t first, std::size_t stop,
+                             std::uint64_t offset, std::uint64_t end) const;
+  static std::uint64_t first_that_captures(const Members& members);
   Outcome<std::uint64_t> read_some(const Uuid& snapshot, std::uint64_t offset,
                                    std::span<std::byte> into) const;
 
@@ -216,6 +242,8 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   std::mutex cut_mutex_;
   mutable std::mutex members_mutex_;
   std::shared_ptr<const Members> members_ = std::make_shared<const Members>();
+  std::shared_ptr<CaptureIndex> index_;  ///< changed on the lane, with members_mutex_
+  mutable std::atomic<bool> index_broken_{false};
 
   std::mutex waiting_mutex_;
   std::deque<Waiter*> waiting_;
@@ -224,11 +252,14 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   // The lane's.
   std::deque<Removal> removals_;
   std::vector<Retired> retired_;  ///< perhaps still looked at
-  Members untold_;                ///< invalid ones of which the catalog does not say so
-  std::string background_said_;   ///< the failure that was logged last
-  std::uint64_t cursor_ = 0;      ///< the unit at which the background goes on, in that member
+  std::vector<std::shared_ptr<Member>>
+      untold_;                   ///< invalid ones of which the catalog does not say so
+  std::string background_said_;  ///< the failure that was logged last
+  std::uint64_t cursor_ = 0;     ///< the unit at which the background goes on, in that member
   Uuid cursor_of_;
 
+  std::uint64_t fold_cursor_ = 0;  ///< up to here the units of that one are in the index
+  Uuid fold_of_;
   unsigned turn_ = 0;
 
   std::atomic<bool> closed_{false};

@@ -76,9 +76,9 @@ Chain::Step Chain::step_once() {
     if (!waiting_.empty()) return Step::later;  // hosts come first
   }
   using Kind = Step (Chain::*)();
-  constexpr std::array<Kind, 4> kKinds{&Chain::give_space_back, &Chain::complete_next,
-                                       &Chain::move_pre_images, &Chain::hand_on};
-  auto result = std::max(tell_invalid_again(), drop_ghosts());
+  constexpr std::array<Kind, 5> kKinds{&Chain::give_space_back, &Chain::complete_next,
+                                       &Chain::move_pre_images, &Chain::hand_on, &Chain::fold_some};
+  auto result = std::max({remake_index(), tell_invalid_again(), drop_ghosts()});
   auto first = turn_++;  // none waits for all of another's
   for (std::size_t i = 0; i < kKinds.size() && result != Step::worked; ++i)
     result = std::max(result, (this->*kKinds[(first + i) % kKinds.size()])());

@@ -161,7 +161,7 @@ bool Chain::give_up(const Failure& why) {
   if (!member) return false;
   auto reason = "its store took no more of what was overwritten: " + why.message;
   bool durable = member->give_up(reason).has_value();
-  Members lost;
+  std::vector<std::shared_ptr<Member>> lost;
   auto all = members();
   for (auto at = all->rbegin(); at != all->rend() && !(*at)->self_contained(); ++at)
     if (!(*at)->invalid()) lost.push_back(*at);

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The snapshots that a chain finds when it begins.
 #include <algorithm>
+#include <iterator>
+#include <set>
 #include <utility>
 
+#include "snapshot/chain/index_batch.hpp"
 #include "snapshot/chain/lane.hpp"
 #include "storage_object/base/log.hpp"
 
@@ -17,6 +20,35 @@ const CapturedUnits& nothing() {
 
 }  // namespace
 
+/// What is found on the way.
+struct Chain::Loading {
+  Outcome<FolderContents> folder;
+  std::set<Uuid> folded = {};                   ///< what they captured is in the index
+  std::unique_ptr<IndexBatch> batch = nullptr;  ///< others that go there
+  bool broken = false;                          ///< some did not get there
+  std::vector<std::shared_ptr<Member>> members = {};
+
+  Outcome<std::shared_ptr<Member>> open(const Place& place, const Member::Known& known,
+                                        bool newest) {
+    if (!folder && !known.whole) return folder.error();
+    auto found = folder ? &*folder : &none;
+    bool plain = newest || known.whole || known.creating || !known.invalid.empty() || !batch ||
+                 found->removed.contains(known.uuid) || found->segments.contains(known.uuid);
+    if (plain) return Member::open(place, known, *found);
+    if (folded.contains(known.uuid)) return Member::open_folded(place, known);
+    if (batch->large() && !batch->flush()) {
+      broken = true;
+      batch.reset();
+      return Member::open(place, known, *found);
+    }
+    batch->begin(known.sequence);
+    auto opened = Member::open_into(place, known, *found, *batch);
+    batch->end(opened ? *opened : nullptr);
+    return opened;
+  }
+  const FolderContents none = {};
+};
+
 std::shared_ptr<Chain> Chain::open(ChainParts parts, std::span<const Member::Known> known,
                                    [[maybe_unused]] bool distrust) {
   std::shared_ptr<Chain> chain(new Chain(std::move(parts)));
@@ -26,27 +58,40 @@ std::shared_ptr<Chain> Chain::open(ChainParts parts, std::span<const Member::Kno
 }
 
 void Chain::load(std::span<const Member::Known> known) {
-  auto folder = find_files();
-  Members members;
+  Loading loading{.folder = find_files()};
+  if (known.size() > 1)
+    if (auto open = index()) {
+      loading.batch = std::make_unique<IndexBatch>(**open);
+      if (auto complete = (*open)->complete()) loading.folded = std::move(*complete);
+    }
   for (const auto& one : known) {
-    auto member = load_one(one, folder);
-    if (folder) folder->removed.erase(one.uuid);
+    auto member = load_one(one, &one == &known.back(), loading);
+    if (loading.folder) loading.folder->removed.erase(one.uuid);
     // Nothing was ever captured for one without a cut: nothing that it lacks was overwritten.
     bool goes = member->removed() || (!member->was_cut() && !member->invalid());
     bool stays = !goes || (member->invalid() && !member->ghost());
     if (goes) removals_.push_back({member, !stays});
-    if (stays) members.push_back(std::move(member));
+    if (stays) loading.members.push_back(std::move(member));
   }
-  for (std::size_t i = 0; i + 1 < members.size(); ++i) members[i]->pre_images().seal();
-  members_ = std::make_shared<const Members>(std::move(members));
-  if (folder)  // the rows of these have gone already
-    for (const auto& uuid : folder->removed) (void)parts_.place.remove(removed_name(uuid));
+  finish_loading(loading);
   spoil_dependents();
   auto newest = active();
   needed_.store(newest ? newest->captured().get() : nullptr, std::memory_order_release);
   auto told = tell_invalid();
   if (!told && !members_->empty() && members_->back()->invalid())
     needed_.store(&nothing(), std::memory_order_release);
+}
+
+void Chain::finish_loading(Loading& loading) {
+  auto& members = loading.members;
+  if (loading.broken || (loading.batch && !loading.batch->flush())) distrust_index();
+  for (std::size_t i = 0; i + 1 < members.size(); ++i) members[i]->pre_images().seal();
+  if (!members.empty())
+    if (auto unfolded = unfold(*members.back()); !unfolded)
+      members.back()->spoil(unfolded.error().message);
+  replace([&](Members& all) { std::ranges::move(members, std::back_inserter(all)); });
+  if (loading.folder)  // the rows of these have gone already
+    for (const auto& uuid : loading.folder->removed) (void)parts_.place.remove(removed_name(uuid));
 }
 
 /// Names that a killed process gave may not be durable yet: what is written to such a file
@@ -59,11 +104,8 @@ Outcome<FolderContents> Chain::find_files() {
   return place.list();
 }
 
-std::shared_ptr<Member> Chain::load_one(const Member::Known& known,
-                                        const Outcome<FolderContents>& folder) {
-  auto opened = folder || known.whole
-                    ? Member::open(parts_.place, known, folder ? *folder : FolderContents())
-                    : folder.error();
+std::shared_ptr<Member> Chain::load_one(const Member::Known& known, bool newest, Loading& loading) {
+  auto opened = loading.open(parts_.place, known, newest);
   if (!opened) {
     log::error("snapshot '{}': {}", known.name, opened.error().message);
     auto damaged = known;

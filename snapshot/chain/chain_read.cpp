@@ -7,29 +7,6 @@
 namespace caisson::snapshot {
 namespace {
 
-/// The first one from `index` on that has the byte, and how far that holds.
-struct Found {
-  const Member* member = nullptr;  ///< nullptr: the container
-  std::uint64_t until = 0;
-};
-
-Found find_holder(const Chain::Members& members, std::size_t index, std::uint64_t offset,
-                  std::uint64_t end) {
-  for (; index < members.size(); ++index) {
-    const auto& member = *members[index];
-    if (offset >= member.capacity()) continue;  // the disk was smaller then
-    auto own = member.own(offset, std::min(end, member.capacity()));
-    end = own.until;
-    if (own.has) return {&member, end};
-  }
-  return {nullptr, end};
-}
-
-std::size_t index_of(const Chain::Members& members, const Uuid& snapshot) {
-  auto at = std::ranges::find(members, snapshot, [](const auto& member) { return member->uuid(); });
-  return static_cast<std::size_t>(at - members.begin());
-}
-
 Error read_live(block::BlockDevice& live, std::uint64_t offset, std::span<std::byte> into) {
   IoVec memory{into.data(), into.size()};
   block::IoRequest request;
@@ -41,6 +18,70 @@ Error read_live(block::BlockDevice& live, std::uint64_t offset, std::span<std::b
 }
 
 }  // namespace
+
+/// The first one from `index` on that has it.
+Outcome<Chain::Found> Chain::find_holder(const Members& members, std::size_t index,
+                                         std::uint64_t offset, std::uint64_t end) const {
+  while (index < members.size()) {
+    const auto& member = *members[index];
+    auto resident = members.next_resident[index];
+    if (resident == index) {
+      if (offset >= member.capacity()) {  // the disk was smaller then
+        ++index;
+        continue;
+      }
+      auto own = member.own(offset, std::min(end, member.capacity()));
+      if (own.has) return Found{&member, own.until};
+      end = own.until;
+      resident = index + 1;
+      if (!own.elsewhere) {
+        ++index;
+        continue;
+      }
+    }
+    auto found = find_folded(members, index, resident, offset, end);
+    if (!found || found->member != nullptr) return found;
+    end = found->until;
+    index = resident;
+  }
+  return Found{nullptr, end};
+}
+
+/// Among members [first, stop), by the index.
+Outcome<Chain::Found> Chain::find_folded(const Members& members, std::size_t first,
+                                         std::size_t stop, std::uint64_t offset,
+                                         std::uint64_t end) const {
+  std::shared_ptr<CaptureIndex> index;
+  {
+    std::lock_guard lock(members_mutex_);
+    index = index_;
+  }
+  if (!index || index_broken_.load())
+    return failure(Errc::io_error, "the index of the snapshots is being made anew", "try again");
+  constexpr auto kBlock = kPreImageBlock;
+  auto from = members[first]->sequence(), to = members[stop - 1]->sequence();
+  for (;;) {
+    auto found = index->find(offset / kBlock, (end - 1) / kBlock + 1, from, to);
+    if (!found) {
+      distrust_index();
+      return found.error();
+    }
+    end = std::min(end, found->until * kBlock);
+    if (!found->sequence) return Found{nullptr, end};
+    auto at = members.find_sequence(*found->sequence);
+    const auto* member = at < stop ? members[at].get() : nullptr;
+    if (member != nullptr && member->sequence() == *found->sequence && offset < member->capacity())
+      return Found{member, std::min(end, member->capacity())};
+    from = *found->sequence + 1;  // it has gone, or the disk was smaller then
+    if (from > to) return Found{nullptr, end};
+  }
+}
+
+/// Where to look again after the container was read: only who was not superseded by then
+/// can have captured anything meanwhile.
+std::uint64_t Chain::first_that_captures(const Members& members) {
+  return members.empty() ? 0 : members.back()->sequence();
+}
 
 Outcome<> Chain::read(const Uuid& snapshot, std::uint64_t offset, std::span<std::byte> into) const {
   Use use(*this);
@@ -60,7 +101,7 @@ Outcome<std::uint64_t> Chain::read_some(const Uuid& snapshot, std::uint64_t offs
                                         std::span<std::byte> into) const {
   for (;;) {
     auto all = members();
-    auto index = index_of(*all, snapshot);
+    auto index = all->find(snapshot);
     if (index == all->size())
       return failure(Errc::not_found, "there is no snapshot " + snapshot.to_string());
     const auto& own = *(*all)[index];
@@ -71,9 +112,10 @@ Outcome<std::uint64_t> Chain::read_some(const Uuid& snapshot, std::uint64_t offs
       return failure(Errc::invalid_argument,
                      "snapshot '" + own.name() + "' ends before what is to be read");
     auto holder = find_holder(*all, index, offset, offset + into.size());
-    auto part = into.first(holder.until - offset);
-    if (holder.member != nullptr) {
-      auto got = holder.member->read(offset, part);
+    if (!holder) return holder.error();
+    auto part = into.first(holder->until - offset);
+    if (holder->member != nullptr) {
+      auto got = holder->member->read(offset, part);
       if (own.invalid()) continue;  // its space is being given back
       if (!got) return got.error();
       return part.size();
@@ -81,10 +123,11 @@ Outcome<std::uint64_t> Chain::read_some(const Uuid& snapshot, std::uint64_t offs
     if (auto error = read_live(*parts_.live, offset, part))
       return failure(Errc::io_error, "cannot read the container: " + error.message());
     auto now = members();
-    auto again = index_of(*now, snapshot);
-    if (again == now->size() || own.invalid()) continue;
-    auto found = find_holder(*now, again, offset, holder.until);
-    if (found.member == nullptr && found.until == holder.until) return part.size();
+    if (now->find(snapshot) == now->size() || own.invalid()) continue;
+    auto again = now->find_sequence(first_that_captures(*all));
+    auto found = find_holder(*now, again, offset, holder->until);
+    if (!found) return found.error();
+    if (found->member == nullptr && found->until == holder->until) return part.size();
   }
 }
 

@@ -71,6 +71,11 @@ Chain::Step Chain::give_space_back() {
 /// False: there is nothing left of it.
 Outcome<bool> Chain::remove_some(Removal& removal) {
   auto& member = *removal.member;
+  if (!removal.begun && !std::exchange(removal.unindexed, true)) {
+    auto more = unindex_some(removal);
+    if (!more || *more) removal.unindexed = false;
+    return more ? Outcome<bool>(true) : more;
+  }
   if (!removal.begun) {
     if (auto begun = member.begin_removal(); !begun) return begun.error();
     return removal.begun = true;
@@ -94,6 +99,8 @@ Chain::Step Chain::hand_on() {
         ghost->unit() != older->unit())
       continue;
     if (std::exchange(cursor_of_, ghost->uuid()) != ghost->uuid()) cursor_ = 0;
+    for (const auto& one : {ghost, older})
+      if (auto unfolded = unfold(*one); !unfolded) return background_failed(unfolded.error());
     auto done = older->take_from(*ghost, cursor_, kHandedOn);
     if (!done) return background_failed(done.error());
     cursor_ = *done;

@@ -75,10 +75,16 @@ std::string Member::image_file_name() const {
 Outcome<std::shared_ptr<file_store::File>> Member::image() const {
   std::lock_guard lock(mutex_);
   if (image_) return image_;
+  bool rests = whole() || folded();  // of those there may be thousands
+  if (auto file = rests ? place_.open_files->find(uuid_) : nullptr) return file;
   auto opened = open_image(image_file_name());
   if (!opened) return opened.error();
-  image_ = std::move(*opened);
-  return image_;
+  std::shared_ptr<file_store::File> file = std::move(*opened);
+  if (rests)
+    place_.open_files->keep(uuid_, file);
+  else
+    image_ = file;
+  return file;
 }
 
 /// One that was made read-only, and then not recorded as whole, is written to again.
@@ -117,7 +123,8 @@ bool Member::self_contained() const {
 Member::Own Member::own(std::uint64_t offset, std::uint64_t limit) const {
   auto units = captured();  // first: it is whole before these are forgotten
   if (whole()) return {true, limit};
-  if (!units) return {false, limit};
+  if (!units && !folded()) units = captured();  // unfolded in between
+  if (!units) return {false, limit, folded()};
   auto first = offset >> shift_, end = ((limit - 1) >> shift_) + 1;
   bool has = units->set.contains(first);
   auto until = has ? units->set.first_absent(first, end) : units->set.first_present(first, end);
@@ -158,9 +165,7 @@ void Member::spoil(const std::string& why) {
 }
 
 Outcome<> Member::append(const Record& record) {
-  if (!map_)
-    return failure(Errc::io_error,
-                   fmt::format("{} is not open for writing", place_.label(map_name(uuid_))));
+  if (auto opened = open_map(); !opened) return opened;
   return map_->append(record);
 }
 
@@ -172,8 +177,7 @@ Outcome<> Member::flush_map() {
 
 /// Where the catalog rules and the map only helps those who have no catalog.
 void Member::note_in_map(const Record& record) {
-  Outcome<> noted = open_map();
-  if (noted) noted = append(record);
+  auto noted = append(record);
   if (noted) noted = flush_map();
   if (!noted)
     log::info("the map of snapshot '{}' is not up to date: {}", name(), noted.error().message);

@@ -54,6 +54,14 @@ class Member {
   /// files are gone or damaged.
   static Outcome<std::shared_ptr<Member>> open(const Place& place, const Known& known,
                                                const FolderContents& folder);
+  /// Takes up one of the copying kind whose captured units are known elsewhere. Only
+  /// whether its files are there is looked at.
+  static Outcome<std::shared_ptr<Member>> open_folded(const Place& place, const Known& known);
+  /// As open(), but the units of one that could be folded go to `elsewhere` and are not
+  /// kept: it is folded then. A failure of `elsewhere` leaves it as open() does.
+  static Outcome<std::shared_ptr<Member>> open_into(const Place& place, const Known& known,
+                                                    const FolderContents& folder,
+                                                    MapVisitor& elsewhere);
 
   const Uuid& uuid() const noexcept { return uuid_; }
   std::uint64_t sequence() const noexcept { return sequence_; }
@@ -68,9 +76,12 @@ class Member {
   bool whole() const noexcept { return whole_.load(std::memory_order_acquire); }
   bool ghost() const noexcept { return ghost_.load(std::memory_order_acquire); }
   bool invalid() const noexcept { return invalid_.load(std::memory_order_acquire); }
+  /// What it has captured is known elsewhere only.
+  bool folded() const noexcept { return folded_.load(std::memory_order_acquire); }
   std::string why_invalid() const;
 
-  /// What it has captured; nullptr of one that is whole (or soon), or is none any more.
+  /// What it has captured; nullptr of one that is whole (or soon) or folded, or is none any
+  /// more.
   std::shared_ptr<const CapturedUnits> captured() const;
   /// Whether it reads through nobody.
   bool self_contained() const;
@@ -78,6 +89,7 @@ class Member {
   struct Own {
     bool has = false;
     std::uint64_t until = 0;
+    bool elsewhere = false;  ///< it is folded: ask there
   };
   Own own(std::uint64_t offset, std::uint64_t limit) const;
   /// Reads what it has itself. Errc::io_error, corrupt.
@@ -89,7 +101,7 @@ class Member {
   // Lane. Each is durable when it succeeds.
 
   bool was_cut() const noexcept { return cut_; }
-  /// Its set, of one that is neither whole nor invalid.
+  /// Its set, of one that is neither whole nor folded nor invalid.
   UnitSet& set() noexcept { return captured_->set; }
 
   /// The record `cut`, if it is not there yet.
@@ -108,6 +120,14 @@ class Member {
   Outcome<> complete();
   /// It is whole: what it has captured need not be known any more.
   void forget_captured();
+  /// Whether nothing is added any more, and nothing waits to be moved.
+  bool may_fold() const;
+  /// What it has captured is known elsewhere from now on.
+  void fold();
+  /// It has its set again, from its map.
+  Outcome<> unfold();
+  /// Tells what its map says that it has.
+  Outcome<> tell(MapVisitor& visitor) const;
   void seal(const Uuid& by);
   /// It is no image of anything any more. A failure: the map does not say so.
   Outcome<> give_up(const std::string& why);
@@ -136,9 +156,12 @@ class Member {
   Member(Place place, const Uuid& uuid, std::string name, std::uint64_t sequence,
          std::uint64_t capacity);
 
+  static Outcome<std::shared_ptr<Member>> open_with(const Place& place, const Known& known,
+                                                    const FolderContents& folder,
+                                                    MapVisitor* elsewhere);
   Outcome<> make_files(const MapHeader& header);
-  Outcome<> load(const Known& known, const FolderContents& folder);
-  Outcome<> load_map(const FolderContents& folder);
+  Outcome<> load(const Known& known, const FolderContents& folder, MapVisitor* elsewhere);
+  Outcome<> load_map(const FolderContents& folder, MapVisitor* elsewhere);
   Outcome<> load_segments(std::span<const std::uint32_t> numbers,
                           std::span<const std::uint32_t> moved);
   Outcome<> find_whole_image();
@@ -166,7 +189,7 @@ class Member {
   std::uint64_t reclaimed_ = 0;  // up to here nothing is left of the image
 
   PreImages pre_images_;
-  std::atomic<bool> whole_{false}, ghost_{false}, invalid_{false};
+  std::atomic<bool> whole_{false}, ghost_{false}, invalid_{false}, folded_{false};
   mutable std::mutex units_mutex_;
   std::shared_ptr<CapturedUnits> captured_;  // changed on the lane, with units_mutex_
   mutable std::mutex mutex_;                 // guards what follows

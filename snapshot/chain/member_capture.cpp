@@ -119,6 +119,21 @@ void Member::forget_captured() {
   captured_.reset();
 }
 
+bool Member::may_fold() const {
+  return !folded() && !whole() && !invalid() && cut_ && primitive_ == Primitive::copy &&
+         unit() == kPreImageBlock && pre_images_.sealed() && pre_images_.size() == 0;
+}
+
+void Member::fold() {
+  folded_.store(true, std::memory_order_release);
+  forget_captured();
+  pre_images_.close();
+  map_.reset();
+  map_file_.reset();
+  std::lock_guard lock(mutex_);
+  image_.reset();
+}
+
 void Member::seal(const Uuid& by) {
   pre_images_.seal();
   note_in_map(Sealed{by});

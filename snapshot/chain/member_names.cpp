@@ -74,6 +74,7 @@ Outcome<> Member::begin_removal() {
   if (!removed_) {
     std::lock_guard lock(mutex_);
     image_.reset();
+    place_.open_files->drop(uuid_);
     auto name = image_file_name(), mark = removed_name(uuid_);
     if (!place_.has(mark))
       if (auto renamed = place_.rename(name, mark); !renamed)

@@ -29,6 +29,12 @@ class Loader final : public MapVisitor {
   UnitSet& set_;
 };
 
+/// What it captured is all in its image.
+bool is_foldable(const MapContents& map) {
+  return map.header.primitive == Primitive::copy && map.header.unit == kPreImageBlock &&
+         map.cut_ms && !map.given_up && !map.complete;
+}
+
 Failure damaged(const Place& place, const std::string& name, const char* how) {
   return failure(Errc::corrupt, place.label(name) + how,
                  "caisson snapshot delete removes the snapshot");
@@ -38,6 +44,30 @@ Failure damaged(const Place& place, const std::string& name, const char* how) {
 
 Outcome<std::shared_ptr<Member>> Member::open(const Place& place, const Known& known,
                                               const FolderContents& folder) {
+  return open_with(place, known, folder, nullptr);
+}
+
+Outcome<std::shared_ptr<Member>> Member::open_into(const Place& place, const Known& known,
+                                                   const FolderContents& folder,
+                                                   MapVisitor& elsewhere) {
+  return open_with(place, known, folder, &elsewhere);
+}
+
+Outcome<std::shared_ptr<Member>> Member::open_folded(const Place& place, const Known& known) {
+  std::shared_ptr<Member> member(
+      new Member(place, known.uuid, known.name, known.sequence, known.capacity));
+  member->primitive_ = Primitive::copy;
+  member->ghost_ = known.ghost;
+  member->cut_ = member->folded_ = true;
+  for (const auto& name : {map_name(known.uuid), hidden_image_name(known.uuid)})
+    if (auto found = place.store->look_up(place.path(name)); !found)
+      return place.failed("find", name, found.error());
+  return member;
+}
+
+Outcome<std::shared_ptr<Member>> Member::open_with(const Place& place, const Known& known,
+                                                   const FolderContents& folder,
+                                                   MapVisitor* elsewhere) {
   std::shared_ptr<Member> member(
       new Member(place, known.uuid, known.name, known.sequence, known.capacity));
   member->ghost_ = known.ghost || known.creating;
@@ -48,14 +78,14 @@ Outcome<std::shared_ptr<Member>> Member::open(const Place& place, const Known& k
   }
   if (member->removed_ || member->invalid()) return member;
   if (known.creating && !place.has(map_name(known.uuid))) return member;
-  if (auto loaded = member->load(known, folder); !loaded) return loaded.error();
+  if (auto loaded = member->load(known, folder, elsewhere); !loaded) return loaded.error();
   return member;
 }
 
-Outcome<> Member::load(const Known& known, const FolderContents& folder) {
+Outcome<> Member::load(const Known& known, const FolderContents& folder, MapVisitor* elsewhere) {
   whole_ = cut_ = known.whole;
   if (!known.whole)
-    if (auto loaded = load_map(folder); !loaded) return loaded;
+    if (auto loaded = load_map(folder, elsewhere); !loaded) return loaded;
   if (whole()) return find_whole_image();
   if (!cut_ && !ghost())
     return damaged(place_, map_name(uuid_), " does not say that the snapshot was cut");
@@ -66,7 +96,7 @@ Outcome<> Member::load(const Known& known, const FolderContents& folder) {
   return {};
 }
 
-Outcome<> Member::load_map(const FolderContents& folder) {
+Outcome<> Member::load_map(const FolderContents& folder, MapVisitor* elsewhere) {
   auto name = map_name(uuid_), label = place_.label(name);
   auto file = place_.open(name);
   if (!file) return file.error();
@@ -77,6 +107,14 @@ Outcome<> Member::load_map(const FolderContents& folder) {
   if (first->header.snapshot != uuid_ || first->header.sequence != sequence_ ||
       first->header.capacity != capacity_)
     return damaged(place_, name, " is the map of something else");
+  auto segments = folder.segments.find(uuid_);
+  auto folds = elsewhere != nullptr && segments == folder.segments.end() && is_foldable(*first);
+  if (folds && read_map(*map_file_, label, *elsewhere)) {
+    primitive_ = Primitive::copy;
+    cut_ = folded_ = true;
+    map_file_.reset();
+    return {};
+  }
   set_captured(first->header.primitive, first->header.unit);
   Loader loader(captured_->set);
   auto contents = read_map(*map_file_, label, loader);
@@ -90,7 +128,6 @@ Outcome<> Member::load_map(const FolderContents& folder) {
   whole_ = contents->complete;
   if (whole()) forget_captured();
   if (primitive_ != Primitive::copy || !cut_ || whole()) return {};
-  auto segments = folder.segments.find(uuid_);
   return segments == folder.segments.end() ? Outcome<>()
                                            : load_segments(segments->second, loader.moved);
 }
@@ -129,6 +166,27 @@ Outcome<> Member::find_whole_image() {
     return damaged(place_, name, " is not there, or has not the snapshot's length");
   if (auto renamed = place_.rename(image_name(map->name), name); !renamed) return renamed;
   return place_.sync();
+}
+
+Outcome<> Member::unfold() {
+  auto units = std::make_shared<CapturedUnits>((capacity_ - 1) / kPreImageBlock + 1, shift_);
+  Loader loader(units->set);
+  if (auto told = tell(loader); !told) return told;
+  {
+    std::lock_guard lock(units_mutex_);
+    captured_ = std::move(units);
+  }
+  folded_.store(false, std::memory_order_release);
+  return {};
+}
+
+Outcome<> Member::tell(MapVisitor& visitor) const {
+  auto name = map_name(uuid_);
+  auto file = place_.open(name, {.read_only = true});
+  if (!file) return file.error();
+  auto contents = read_map(**file, place_.label(name), visitor);
+  if (!contents) return contents.error();
+  return {};
 }
 
 Outcome<> Member::open_map() {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "snapshot/chain/open_files.hpp"
 #include "snapshot/format/names.hpp"
 #include "storage_object/base/result.hpp"
 #include "storage_object/file_store/store.hpp"
@@ -27,6 +28,7 @@ struct Place {
   file_store::Store* store = nullptr;
   std::string store_name;  ///< for messages
   std::string folder;      ///< ".snapshots/<lun>"
+  std::shared_ptr<OpenFiles> open_files = std::make_shared<OpenFiles>();
 
   std::string path(std::string_view name) const { return folder + "/" + std::string(name); }
   std::string label(std::string_view name) const { return store_name + "/" + path(name); }

@@ -41,6 +41,7 @@ class PreImages {
   std::uint64_t size() const;
   /// Nothing is added any more: the last segment may be moved too.
   void seal() { sealed_ = true; }
+  bool sealed() const noexcept { return sealed_; }
   /// Segments that could be moved.
   std::size_t movable_segments() const noexcept;
   /// Writes a slice of the oldest segment into `image`, in the order of blocks, if nothing is added

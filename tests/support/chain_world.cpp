@@ -55,7 +55,9 @@ void ChainWorld::begin(SimStore& at, bool distrust) {
                        .threads = threads_.get(),
                        .pacer = &pacer,
                        .policy = &policy,
-                       .observer = this},
+                       .observer = this,
+                       .index = index,
+                       .boot = boot},
                       known(), distrust);
   device = std::make_unique<snapshot::CaptureDevice>(std::make_unique<Borrowed>(*hook), chain);
 }

@@ -89,6 +89,9 @@ class ChainWorld final : private snapshot::ChainObserver {
   bool catalog_fails = false;
   std::vector<std::string> told;  ///< what the chain told the catalog
 
+  std::string index;       ///< the index' file; empty: none
+  std::string boot = "1";  ///< which start of the machine it is
+
   snapshot::ChainPolicy policy;
   SteppedPacer pacer;
   const Uuid lun = Uuid::random();

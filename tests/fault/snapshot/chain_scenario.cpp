@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 
 namespace caisson::tests {
 namespace {
@@ -58,6 +59,7 @@ ChainScenario::ChainScenario(std::uint64_t seed)
   store_ = std::make_unique<SimStore>(options);
   world_.make_container(*store_, sectors * kSector);
   world_.policy.hosts_first = random_.chance(70);
+  if (!options.traits.clone && random_.chance(70)) world_.index = state_.path() / "disk.db";
   live_.resize(sectors);
   note(fmt::format("{} sectors, {}, {}, {}", sectors, options.traits.clone ? "sharing" : "copying",
                    faulty_ ? "faulty" : "sound",
@@ -111,6 +113,7 @@ void ChainScenario::die() {
   ballast_.reset();
   note(kill ? "killed" : "power cut");
   store_ = kill ? store_->killed() : store_->power_cut(random_.next());
+  if (!kill) lose_power();
   begin(true);
   Bytes all(live_.size() * kSector);
   ASSERT_EQ(world_.read_live(0, all), Error());
@@ -119,6 +122,15 @@ void ChainScenario::die() {
   if (!kill) unsure_.clear();
   look_at_all();
   world_.end();
+}
+
+/// What that leaves of the index is anything.
+void ChainScenario::lose_power() {
+  world_.boot += "1";
+  if (world_.index.empty() || random_.chance(50)) return;
+  std::error_code ignored;
+  if (auto size = std::filesystem::file_size(world_.index, ignored); !ignored)
+    std::filesystem::resize_file(world_.index, random_.below(size + 1), ignored);
 }
 
 void ChainScenario::begin(bool distrust) {

@@ -11,6 +11,7 @@
 
 #include "tests/support/chain_world.hpp"
 #include "tests/support/sim_random.hpp"
+#include "tests/support/temp_dir.hpp"
 
 namespace caisson::tests {
 
@@ -40,6 +41,7 @@ class ChainScenario {
   void begin(bool distrust);
   void arm();
   void finish();
+  void lose_power();
   bool ended() const { return world_.store->is_cut(); }
   bool answered(bool success, const std::string& why);
 
@@ -74,6 +76,7 @@ class ChainScenario {
   SimRandom random_;
   bool faulty_;  // the store may be full, or fail
   std::unique_ptr<SimStore> store_;
+  TempDir state_{"/dev/shm"};  // the index syncs once in a while, which would take its time
   ChainWorld world_;
   Stamps live_;
   std::map<std::uint64_t, Stamps> unsure_;  // what else a power cut may leave in a sector

@@ -410,6 +410,28 @@ TEST_P(ChainTest, ACrashWhileItIsRemovedSpoilsNobody) {
   EXPECT_FALSE(world_.rows.contains(two));
 }
 
+/// Its pages are cached, and count as written.
+TEST_P(ChainTest, AFailedSyncIsNotBelievedByTheNextStart) {
+  if (shares()) GTEST_SKIP() << "there are no segments";
+  world_.policy.hosts_first = false;
+  write(0, 2 * kUnit, 'a');
+  auto one = cut("one");
+  write(0, kUnit, 'b');
+  store_->inject({.op = SimOp::sync, .times = 1, .error = EIO});
+  Bytes data(kUnit, std::byte{'c'});
+  EXPECT_NE(world_.write(kUnit, data), Error());
+  restart(false);
+  write(kUnit, kUnit, 'c');
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    world_.end();
+    auto after = store_->power_cut(seed);
+    world_.begin(*after, true);
+    expect_intact(one);
+    world_.end();
+  }
+  world_.begin(*store_, false);
+}
+
 TEST_P(ChainTest, NothingIsAskedOfAChainThatIsClosed) {
   auto one = cut("one");
   auto chain = world_.chain;
