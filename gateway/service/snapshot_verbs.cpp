@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "gateway/service/lun_checks.hpp"
 #include "gateway/service/snapshots.hpp"
@@ -85,6 +84,7 @@ Outcome<wire::SnapshotCreateReply> snapshot_create(Parts& parts, const Call& cal
   options.dry_run = request.dry_run();
   auto views = (*engine)->create(options);
   if (!views) return views.error();
+  std::ranges::sort(*views, {}, &SnapshotView::lun);
   wire::SnapshotCreateReply reply;
   SnapshotDescriber describe(parts);
   for (const auto& view : *views) *reply.add_snapshots() = describe(view);

@@ -25,7 +25,8 @@ TEST_F(SnapshotVerbsTest, AGroupIsCutAsItWasAskedFor) {
   request.set_dry_run(true);
   auto reply = snapshot_create(*parts_, call(), request);
   ASSERT_TRUE(reply) << reply.error().message;
-  EXPECT_EQ(reply->snapshots_size(), 2);
+  ASSERT_EQ(reply->snapshots_size(), 2);
+  EXPECT_EQ(reply->snapshots(0).lun(), "a");
   EXPECT_TRUE(reply->change().dry_run());
   EXPECT_THAT(engine_.created.luns, ElementsAre("b", "a"));
   EXPECT_EQ(engine_.created.name, "monday");
