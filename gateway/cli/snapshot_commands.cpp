@@ -57,11 +57,6 @@ constexpr Argument kDiff[] = {
     {"--granularity", "", Kind::size, "bytes a bit stands for (4K)"},
     {"--to", "", Kind::path, "file to write the list to, here; else standard output"},
 };
-constexpr Argument kExport[] = {
-    {"LUN", "lun", Kind::text, "the LUN", true},
-    {"SNAPSHOT", "snapshot", Kind::text, "the snapshot", true},
-    {"FILE", "file", Kind::text, "name of the new file in the LUN's store", true},
-};
 constexpr Argument kExpose[] = {
     {"LUN", "lun", Kind::text, "the LUN", true},
     {"SNAPSHOT", "snapshot", Kind::text, "the snapshot", true},
@@ -114,7 +109,7 @@ constexpr Command kCommands[] = {
     {"snapshot", "restore", "make the LUN what it was", Op::snapshot_restore, kRestore, "LUN '{lun}'", "restored from snapshot '{snapshot}'", false, nullptr, nullptr, nullptr, "--no-keep"},
     {"snapshot", "clone", "make a writable LUN of it", Op::snapshot_clone, kClone, "LUN '{name}'", "cloned from snapshot '{snapshot}' of LUN '{lun}'"},
     {"snapshot", "diff", "list what changed between two snapshots, or until now", Op::snapshot_diff, kDiff, {}, {}, false, check_diff, nullptr, write_diff},
-    {"snapshot", "export", "write it to a file in the store", Op::snapshot_export, kExport, "snapshot '{snapshot}' of LUN '{lun}'", "exported"},
+    {"snapshot", "export", "make it a whole file in the store's .snapshots", Op::snapshot_export, kOne, "snapshot '{snapshot}' of LUN '{lun}'", "exported"},
     {"snapshot", "expose", "show it to hosts as a read-only LUN", Op::snapshot_expose, kExpose, "LUN '{name}'", "created, which shows snapshot '{snapshot}' of LUN '{lun}'"},
     {"snapshot", "unexpose", "remove the LUN that shows a snapshot", Op::snapshot_unexpose, kUnexpose, "LUN '{name}'", "removed; its snapshot stays"},
     {"snapshot", "schedule create", "cut snapshots by the clock", Op::schedule_create, kScheduleCreate, "schedule '{name}'", "created", false, spell_schedule},

@@ -116,11 +116,13 @@ Outcome<> Application::open_objects() {
                                                  .store = &place.store,
                                                  .store_name = place.record.store,
                                                  .container = place.container,
-                                                 .distrust = place.distrust});
+                                                 .distrust = place.distrust,
+                                                 .restoring = place.record.restoring});
   };
   registry_ = object::ObjectRegistry::make(std::move(options));
   directory_->bind(*registry_);
   snapshot_luns_.bind(*registry_);
+  snapshot_luns_.watch(*access_, sessions_);
   snapshots_ = std::make_unique<snapshot::Manager>(
       snapshot::ManagerOptions{.catalog = catalog_.get(), .luns = &snapshot_luns_});
   if (auto known = snapshots_->start(); !known) return known;

@@ -62,6 +62,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   IoThread& thread() const noexcept { return thread_; }
   const std::string& peer() const noexcept { return peer_; }
   Incoming& incoming() noexcept { return incoming_; }
+  /// When the initiator last sent something.
+  std::chrono::steady_clock::time_point heard() const noexcept { return heard_; }
   /// The address this connection reached us at.
   Portal local() const;
   /// Ends it once what is queued has been sent.

@@ -286,6 +286,7 @@ scsi::SessionView Session::view() const {
   view.auth = login_.auth;
   view.since = since_;
   view.commands = commands_.load(std::memory_order_relaxed);
+  view.last_io = last_io_.load(std::memory_order_relaxed);
   view.bytes_in = bytes_in_.load(std::memory_order_relaxed);
   view.bytes_out = bytes_out_.load(std::memory_order_relaxed);
   std::lock_guard lock(mutex_);

@@ -219,6 +219,7 @@ class Session final : public scsi::SessionHandle,
   std::shared_ptr<Session> self_;     ///< while ended and not gone
 
   std::atomic<std::uint64_t> commands_ = 0, bytes_in_ = 0, bytes_out_ = 0;
+  std::atomic<std::chrono::steady_clock::time_point> last_io_{};
   std::int64_t since_ = 0;
   std::string portal_;
   mutable std::mutex mutex_;  ///< guards luns_, gone_, successors_

@@ -4,6 +4,7 @@
 
 #include "gateway/iscsi/connection.hpp"
 #include "gateway/iscsi/session.hpp"
+#include "gateway/scsi/command.hpp"
 #include "storage_object/base/log.hpp"
 
 namespace caisson::iscsi {
@@ -141,6 +142,8 @@ void Session::request_data(Command& command) {
 
 void Session::respond(Command& command) {
   auto& task = command.task;
+  if (task.command != nullptr && task.command->moves_blocks())
+    last_io_.store(connection_->heard(), std::memory_order_relaxed);
   // What the command would move against what the initiator expected.
   bool has_data = command.reads && task.data_in_length != 0;
   std::uint64_t actual = task.data_in_length != 0 ? task.data_in_length

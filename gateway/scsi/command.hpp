@@ -55,6 +55,11 @@ struct CommandSpec {
   void (*run)(Command&);              ///< performs it; finishes the task once
   const char* name;
   std::uint32_t timeout;  ///< seconds after which an initiator may take it for lost
+
+  /// It reads or changes what the medium holds.
+  constexpr bool moves_blocks() const noexcept {
+    return access == Access::read || access == Access::write;
+  }
 };
 
 /// Ascending by opcode, then action.

@@ -135,7 +135,8 @@ struct SessionView {
   std::string auth;        ///< "none", "chap" or "mutual-chap"
   std::int64_t since = 0;  ///< seconds since the epoch
   std::uint64_t commands = 0;
-  std::uint64_t bytes_in = 0;  ///< from the initiator
+  std::chrono::steady_clock::time_point last_io{};  ///< of its blocks; zero: none yet
+  std::uint64_t bytes_in = 0;                       ///< from the initiator
   std::uint64_t bytes_out = 0;
   std::vector<std::uint64_t> luns;
 };

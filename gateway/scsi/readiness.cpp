@@ -39,6 +39,7 @@ Sense upkeep(const LogicalUnit& unit) noexcept {
     case UpkeepState::sanitizing: return under_way(kSanitizeInProgress);
     case UpkeepState::format_failed: return kFormatCorrupted;
     case UpkeepState::sanitize_failed: return kSanitizeFailed;
+    case UpkeepState::restoring: return kNotReady;
   }
   return {};
 }

@@ -25,6 +25,7 @@ inline constexpr Sense kManualIntervention{SenseKey::not_ready, 0x04, 0x03};
 inline constexpr Sense kPathTransition{SenseKey::not_ready, 0x04, 0x0a};
 inline constexpr Sense kPathStandby{SenseKey::not_ready, 0x04, 0x0b};
 inline constexpr Sense kPathUnavailable{SenseKey::not_ready, 0x04, 0x0c};
+inline constexpr Sense kNotReady{SenseKey::not_ready, 0x04, 0x00};
 inline constexpr Sense kFormatInProgress{SenseKey::not_ready, 0x04, 0x04};
 inline constexpr Sense kOperationInProgress{SenseKey::not_ready, 0x04, 0x07};
 inline constexpr Sense kSanitizeInProgress{SenseKey::not_ready, 0x04, 0x1b};

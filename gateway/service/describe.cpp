@@ -154,6 +154,7 @@ std::string condition_of(object::StorageObject& object) {
     case object::UpkeepState::formatting: return fmt::format("formatting, {} %", percent);
     case object::UpkeepState::sanitizing: return fmt::format("sanitizing, {} %", percent);
     case object::UpkeepState::format_failed: return "a format failed: format it again";
+    case object::UpkeepState::restoring: return fmt::format("being restored, {} %", percent);
     case object::UpkeepState::sanitize_failed: return "a sanitize failed or was interrupted";
   }
   return object.medium().present() ? "" : "ejected";

@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::uint32_t kDefaultExtents = 16'384;
 constexpr std::uint32_t kMostExtents = 65'536;
-constexpr std::size_t kLongestFileName = 255;
 
 /// The LUN of that name, if the snapshot `wanted` made it what it is already.
 Outcome<std::optional<object::LunView>> made_already(Parts& parts, Snapshots& engine,
@@ -44,15 +43,6 @@ Outcome<> check_force(const Call& call, const wire::SnapshotRestoreRequest& requ
       Errc::permission_denied,
       fmt::format("{} may not restore LUN {} while hosts use it", call.caller.name, request.lun()),
       "log all hosts out of it first, or ask an administrator");
-}
-
-Outcome<> check_file_name(std::string_view name) {
-  if (!name.empty() && name.size() <= kLongestFileName && name.front() != '.' &&
-      name.find('/') == std::string_view::npos && name.find('\0') == std::string_view::npos)
-    return {};
-  return failure(Errc::invalid_argument,
-                 fmt::format("'{}' is no name for a file in the LUN's store", name),
-                 "give a name without '/' that begins with no point, such as db1-monday.img");
 }
 
 }  // namespace
@@ -165,10 +155,8 @@ Outcome<wire::SnapshotExportReply> snapshot_export(Parts& parts, const Call& cal
                                                    const wire::SnapshotExportRequest& request) {
   auto engine = snapshots_of(parts);
   if (!engine) return engine.error();
-  if (auto ok = check_file_name(request.file()); !ok) return ok.error();
   auto file = (*engine)->export_image({.lun = request.lun(),
                                        .snapshot = request.snapshot(),
-                                       .file = request.file(),
                                        .dry_run = request.dry_run(),
                                        .progress = call.progress,
                                        .stop = call.stop});

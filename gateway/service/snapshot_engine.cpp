@@ -57,10 +57,13 @@ Outcome<> SnapshotEngine::remove(std::string_view lun, std::string_view snapshot
   return manager_.remove(lun, snapshot, dry_run);
 }
 
-Outcome<std::string> SnapshotEngine::restore(const RestoreOptions&) {
-  return not_in_this_version("does not restore a LUN that is served",
-                             "with the LUN offline, copy the snapshot's image over the container's "
-                             "data, up to the capacity");
+Outcome<std::string> SnapshotEngine::restore(const RestoreOptions& options) {
+  return manager_.restore(options.lun, options.snapshot,
+                          {.force = options.force,
+                           .keep_state = options.keep_state,
+                           .dry_run = options.dry_run,
+                           .progress = options.progress,
+                           .stop = options.stop});
 }
 
 Outcome<object::LunView> SnapshotEngine::clone(const CloneOptions&) {
@@ -76,9 +79,12 @@ Outcome<DiffPage> SnapshotEngine::diff(const DiffQuery& query) {
   return out;
 }
 
-Outcome<ExportedFile> SnapshotEngine::export_image(const ExportOptions&) {
-  return not_in_this_version("exports no images",
-                             "a snapshot that is whole is a file in .snapshots already");
+Outcome<ExportedFile> SnapshotEngine::export_image(const ExportOptions& options) {
+  auto view = manager_.export_to(
+      options.lun, options.snapshot,
+      {.progress = options.progress, .stop = options.stop, .dry_run = options.dry_run});
+  if (!view) return view.error();
+  return ExportedFile{view->path, view->record.capacity};
 }
 
 Outcome<object::LunView> SnapshotEngine::expose(std::string_view, std::string_view,

@@ -57,6 +57,45 @@ Outcome<> SnapshotLuns::flush(const Uuid& lun) {
                  "look after the file system of its store");
 }
 
+Outcome<> SnapshotLuns::check_quiet(const Uuid& lun, std::chrono::seconds quiet) {
+  auto found = registry_->find(lun);
+  if (!found || !found->object) return failure(Errc::offline, "the LUN is not online any more");
+  const auto& row = found->record;
+  if (found->object->reservations().reserved())
+    return failure(Errc::in_use, fmt::format("LUN '{}' is reserved by a host", row.name),
+                   "have it released, or say --force");
+  if (access_ == nullptr || sessions_ == nullptr) return {};
+  const auto since = std::chrono::steady_clock::now() - quiet;
+  for (const auto& session : sessions_->list()) {
+    if (session.identity.target_name != row.target_name || session.last_io < since) continue;
+    const auto* grant = access_->state()->effective(lun, session.identity.host);
+    if (grant == nullptr || grant->read_only) continue;
+    return failure(
+        Errc::in_use,
+        fmt::format("LUN '{}' is in use: host {} ({}) did I/O in the last {} s", row.name,
+                    session.identity.host_name, session.identity.initiator_port, quiet.count()),
+        "unmount it there and log out, or say --force");
+  }
+  return {};
+}
+
+Outcome<> SnapshotLuns::begin_restore(const Uuid& lun, const Uuid& snapshot) {
+  return registry_->begin_restore(lun, snapshot);
+}
+
+Outcome<> SnapshotLuns::end_restore(const Uuid& lun, bool changed) {
+  return registry_->end_restore(lun, changed);
+}
+
+void SnapshotLuns::note_restore(const Uuid& lun, std::uint64_t done, std::uint64_t of) {
+  registry_->note_restore(lun, done, of);
+}
+
+std::shared_ptr<block::BlockDevice> SnapshotLuns::disk(const Uuid& lun) {
+  auto found = registry_->find(lun);
+  return found ? found->object : nullptr;
+}
+
 void SnapshotLuns::set_shares_blocks(const Uuid& lun, bool shares) {
   if (registry_ != nullptr) registry_->set_shares_blocks(lun, shares);
 }

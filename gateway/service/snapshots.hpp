@@ -70,10 +70,9 @@ struct DiffPage {
 struct ExportOptions {
   std::string lun;
   std::string snapshot;
-  std::string file;  ///< its name in the store of the LUN: no path
   bool dry_run = false;
   Advance progress;
-  std::stop_token stop;  ///< gives up and leaves no file
+  std::stop_token stop;  ///< gives up; the next one goes on from there
 };
 
 struct ExportedFile {
@@ -121,7 +120,8 @@ class Snapshots {
   /// The new LUN, usable. Errc::already_exists: the name is taken.
   virtual Outcome<object::LunView> clone(const CloneOptions& options) = 0;
   virtual Outcome<DiffPage> diff(const DiffQuery& query) = 0;
-  /// Errc::already_exists: no file is replaced.
+  /// The snapshot is a whole read-only file in the export then, if it was not already.
+  /// Errc::already_exists: something else has its name.
   virtual Outcome<ExportedFile> export_image(const ExportOptions& options) = 0;
   /// A read-only LUN of that name that shows the snapshot.
   virtual Outcome<object::LunView> expose(std::string_view lun, std::string_view snapshot,

@@ -49,6 +49,16 @@ class LunHost {
   /// A flush of the disk as hosts make it: its failure fails the LUN.
   virtual Outcome<> flush(const Uuid& lun) = 0;
 
+  /// Whether a restore would take something from hosts that use the LUN. Errc::in_use:
+  /// one with write access that is logged in did I/O in the last `quiet`, or it is reserved.
+  virtual Outcome<> check_quiet(const Uuid& lun, std::chrono::seconds quiet) = 0;
+  /// Keeps every host out, over restarts, until end_restore(). Once more for the same
+  /// snapshot: success. Errc::in_use.
+  virtual Outcome<> begin_restore(const Uuid& lun, const Uuid& snapshot) = 0;
+  virtual Outcome<> end_restore(const Uuid& lun, bool changed) = 0;
+  virtual void note_restore(const Uuid& lun, std::uint64_t done, std::uint64_t of) = 0;
+  /// The disk with all that lies over its data, for the gateway itself; nullptr: offline.
+  virtual std::shared_ptr<block::BlockDevice> disk(const Uuid& lun) = 0;
   /// Whether images share blocks with its container.
   virtual void set_shares_blocks(const Uuid& lun, bool shares) = 0;
 };

@@ -64,6 +64,7 @@ std::unique_ptr<block::DataLayer> Manager::attach(std::unique_ptr<block::BlockDe
     std::lock_guard lock(mutex_);
     chains_[attachment.lun] = chain;
   }
+  if (attachment.restoring) finish_restore_later(attachment.lun, *attachment.restoring);
   return std::make_unique<CaptureDevice>(std::move(below), std::move(chain));
 }
 

@@ -45,6 +45,14 @@ struct CreateOptions {
   bool dry_run = false;
 };
 
+struct RestoreOptions {
+  bool force = false;      ///< although hosts use the LUN
+  bool keep_state = true;  ///< as a snapshot, before it is overwritten
+  bool dry_run = false;
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress{};  ///< bytes
+  std::stop_token stop{};
+};
+
 struct ExportOptions {
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;  ///< bytes; may be empty
   std::stop_token stop;  ///< gives up; what was done stays done
@@ -89,6 +97,7 @@ class Manager final : private ChainObserver {
     std::string store_name;
     std::shared_ptr<file_store::File> container;  ///< to clone from
     bool distrust = false;                        ///< the last stop was not clean
+    std::optional<Uuid> restoring{};              ///< of which a restore is to be finished
   };
   /// The layer that keeps this LUN's snapshots. Never fails: what is damaged is invalid.
   std::unique_ptr<block::DataLayer> attach(std::unique_ptr<block::BlockDevice> below,
@@ -120,6 +129,11 @@ class Manager final : private ChainObserver {
   Outcome<SnapshotView> export_to(std::string_view lun, std::string_view snapshot,
                                   const ExportOptions& options = {});
 
+  /// Makes the LUN what the snapshot holds, while its hosts are kept out. The name of the
+  /// snapshot that holds the state before; empty: none. Errc::in_use: hosts use it. Once it
+  /// has begun, a stop or crash leaves hosts out and the next start goes on.
+  Outcome<std::string> restore(std::string_view lun, std::string_view snapshot,
+                               const RestoreOptions& options);
   /// What may differ between two snapshots, or (`to` empty) between one and now; from
   /// `cursor` on, `limit` extents at most. See Chain::changes().
   Outcome<DiffPage> diff(std::string_view lun, std::string_view from, std::string_view to,
@@ -162,6 +176,15 @@ class Manager final : private ChainObserver {
       const std::function<Outcome<>(const LunFacts&, catalog::SnapshotRecord&)>& change);
   Outcome<> put_lock(const catalog::SnapshotRecord& record);
   void keep_run_time();
+  Outcome<> check_restore(const LunFacts& lun, const catalog::SnapshotRecord& record,
+                          const RestoreOptions& options);
+  std::string before_name(const LunFacts& lun) const;
+  Outcome<> bring_back(const LunFacts& lun, const catalog::SnapshotRecord& record,
+                       const RestoreOptions& options);
+  Outcome<> copy_back(const LunFacts& lun, const catalog::SnapshotRecord& record,
+                      block::BlockDevice& disk, const RestoreOptions& options);
+  void finish_restore(const Uuid& lun, const Uuid& snapshot);
+  void finish_restore_later(const Uuid& lun, const Uuid& snapshot);
   std::shared_ptr<Chain> chain_of(const Uuid& lun) const;
   SnapshotView view_of(const LunFacts& lun, const catalog::SnapshotRecord& record) const;
   void note(std::string_view kind, const Uuid& lun, std::string_view actor,

@@ -192,6 +192,12 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   ContainerData& data() noexcept { return *data_; }
   /// nullptr: none.
   block::DataLayer* layer() noexcept { return layer_; }
+  /// Keeps every host out, once nothing of theirs is in flight. BlockErrc::busy: that did
+  /// not end within `limit`, or something else keeps them out; offline, failed.
+  Error begin_restore(std::chrono::milliseconds limit);
+  /// Lets them in again; `changed`: and tells them that the medium may be another.
+  void end_restore(bool changed);
+  void note_restore(std::uint64_t done, std::uint64_t of) noexcept { upkeep_.advance(done, of); }
 
  private:
   struct Counters;

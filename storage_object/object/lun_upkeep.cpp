@@ -105,6 +105,19 @@ void LunObject::end_upkeep(bool failed, std::function<void()> ended) {
                  });
 }
 
+Error LunObject::begin_restore(std::chrono::milliseconds limit) {
+  Pause pause(*this, limit);
+  if (!pause.reached()) return BlockErrc::busy;
+  if (state() == catalog::LunState::offline) return BlockErrc::offline;
+  if (state() == catalog::LunState::failed) return BlockErrc::failed;
+  return upkeep_.begin_restore() ? Error() : BlockErrc::busy;
+}
+
+void LunObject::end_restore(bool changed) {
+  upkeep_.end_restore();
+  if (changed) announce(ObjectEvent::online);
+}
+
 void LunObject::leave_failed_sanitize(std::function<void(Error)> done) {
   if (state() == catalog::LunState::offline) return done(BlockErrc::offline);
   if (upkeep_.state() == UpkeepState::none) return done({});

@@ -217,6 +217,13 @@ class ObjectRegistry {
   /// flushes go on. Errc::timed_out after `limit` in all, offline: it did not run.
   virtual Outcome<> hold_changes(std::span<const Uuid> luns, std::chrono::milliseconds limit,
                                  const std::function<void()>& body) = 0;
+  /// Keeps every host out of the LUN and records that it is being restored from that
+  /// snapshot, until end_restore(), over restarts. Once more for the same: success.
+  /// Errc::in_use: requests do not end, or a format, sanitize or restore is under way.
+  virtual Outcome<> begin_restore(const Uuid& lun, const Uuid& snapshot) = 0;
+  /// `changed`: hosts are told that the medium may be another.
+  virtual Outcome<> end_restore(const Uuid& lun, bool changed) = 0;
+  virtual void note_restore(const Uuid& lun, std::uint64_t done, std::uint64_t of) = 0;
   /// Whether other images share blocks with its container (StorageObject::start_upkeep).
   virtual void set_shares_blocks(const Uuid& lun, bool shares) = 0;
 

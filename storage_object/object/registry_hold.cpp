@@ -9,6 +9,8 @@
 
 namespace caisson::object {
 
+using catalog::LunRecord;
+
 /// In the order of the UUIDs, so that two that hold the same ones do not wait for each
 /// other; whoever is late goes without.
 Outcome<> Registry::hold_changes(std::span<const Uuid> luns, std::chrono::milliseconds limit,
@@ -37,6 +39,44 @@ Outcome<> Registry::hold_changes(std::span<const Uuid> luns, std::chrono::millis
   }
   body();
   return {};
+}
+
+Outcome<> Registry::begin_restore(const Uuid& lun, const Uuid& snapshot) {
+  auto found = find(lun);
+  if (!found) return failure(Errc::not_found, fmt::format("there is no LUN {}", lun.to_string()));
+  auto locked = lock(found->record.name);
+  if (!locked) return locked.error();
+  const auto& entry = locked->entry;
+  auto view = view_of(entry);
+  if (!view.object)
+    return failure(Errc::offline, fmt::format("LUN '{}' is not online", view.record.name));
+  if (view.record.restoring == snapshot) return {};
+  auto object = std::static_pointer_cast<LunObject>(view.object);
+  if (auto error = object->begin_restore(options_.pause_limit))
+    return failure(Errc::in_use,
+                   fmt::format("LUN '{}' cannot be kept from its hosts: {}", view.record.name,
+                               error.message()),
+                   "wait until what is under way has ended, then try again");
+  auto saved = save(entry, [&](LunRecord& changed) { changed.restoring = snapshot; });
+  if (!saved) object->end_restore(false);
+  return saved;
+}
+
+Outcome<> Registry::end_restore(const Uuid& lun, bool changed) {
+  auto found = find(lun);
+  if (!found) return failure(Errc::not_found, fmt::format("there is no LUN {}", lun.to_string()));
+  auto locked = lock(found->record.name);
+  if (!locked) return locked.error();
+  auto saved = save(locked->entry, [](LunRecord& row) { row.restoring.reset(); });
+  if (!saved) return saved;
+  if (auto object = view_of(locked->entry).object)
+    std::static_pointer_cast<LunObject>(object)->end_restore(changed);
+  return {};
+}
+
+void Registry::note_restore(const Uuid& lun, std::uint64_t done, std::uint64_t of) {
+  if (auto found = find(lun); found && found->object)
+    std::static_pointer_cast<LunObject>(found->object)->note_restore(done, of);
 }
 
 void Registry::set_shares_blocks(const Uuid& lun, bool shares) {

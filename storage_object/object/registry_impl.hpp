@@ -100,6 +100,9 @@ class Registry final : public ObjectRegistry {
   std::vector<LunView> list() const override;
   Outcome<> hold_changes(std::span<const Uuid> luns, std::chrono::milliseconds limit,
                          const std::function<void()>& body) override;
+  Outcome<> begin_restore(const Uuid& lun, const Uuid& snapshot) override;
+  Outcome<> end_restore(const Uuid& lun, bool changed) override;
+  void note_restore(const Uuid& lun, std::uint64_t done, std::uint64_t of) override;
   void set_shares_blocks(const Uuid& lun, bool shares) override;
   Outcome<> refresh_grants(const Uuid& lun) override;
   Outcome<RebuildReport> rebuild(bool dry_run) override;

@@ -279,6 +279,7 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
   parts.saved_modes = read_modes(trailer, row.cache);
   parts.mode_keeper = mode_keeper(entry);
   parts.cache_restorer = cache_restorer(entry);
+  if (row.restoring) parts.upkeep = UpkeepState::restoring;
   if (trailer.has_sanitize()) parts.upkeep = UpkeepState::sanitize_failed;
   parts.upkeep_may_be_left = trailer.sanitize().may_be_left();
   parts.upkeep_keeper = upkeep_keeper(entry);

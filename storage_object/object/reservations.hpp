@@ -34,6 +34,9 @@ class Reservations {
            judge(nexus, command);
   }
 
+  /// Whether anybody has reserved anything, persistently or until a reset.
+  bool reserved() const noexcept { return reserved_.load(std::memory_order_relaxed); }
+
   /// A session that from now on stands for `name`. Again with the same: nothing.
   void attach(std::uint64_t nexus, NexusName name);
   /// It is gone, and with it its reservation of the whole unit.

@@ -21,7 +21,7 @@ bool Upkeep::begin(const UpkeepRequest& request) noexcept {
   auto target = request.kind == Kind::format ? UpkeepState::formatting : UpkeepState::sanitizing;
   auto before = state();
   do {
-    if (is_under_way(before)) return false;
+    if (is_under_way(before) || before == UpkeepState::restoring) return false;
     if (before == UpkeepState::sanitize_failed && target == UpkeepState::formatting) return false;
   } while (!state_.compare_exchange_weak(before, target));
   progress_.store(0);
@@ -39,6 +39,18 @@ void Upkeep::end(bool failed) noexcept {
   state_.store(!failed      ? UpkeepState::none
                : formatting ? UpkeepState::format_failed
                             : UpkeepState::sanitize_failed);
+}
+
+bool Upkeep::begin_restore() noexcept {
+  auto expected = UpkeepState::none;
+  if (!state_.compare_exchange_strong(expected, UpkeepState::restoring)) return false;
+  progress_.store(0);
+  return true;
+}
+
+void Upkeep::end_restore() noexcept {
+  auto expected = UpkeepState::restoring;
+  state_.compare_exchange_strong(expected, UpkeepState::none);
 }
 
 bool Upkeep::leave_failure() noexcept {

@@ -19,6 +19,7 @@ enum class UpkeepState : std::uint8_t {
   format_failed,    ///< until another format or sanitize succeeds
   sanitizing,       ///< a restart makes `sanitize_failed` of it
   sanitize_failed,  ///< until a sanitize succeeds, or is left where that is allowed
+  restoring,        ///< it becomes what a snapshot holds; a start goes on with it
 };
 
 constexpr bool is_under_way(UpkeepState state) noexcept {
@@ -60,6 +61,9 @@ class Upkeep {
   bool begin(const UpkeepRequest& request) noexcept;
   void advance(std::uint64_t done, std::uint64_t of) noexcept;
   void end(bool failed) noexcept;
+  /// A restore, which the gateway itself makes. False: something else is under way, or failed.
+  bool begin_restore() noexcept;
+  void end_restore() noexcept;
   /// False: the state is another, or may not be left like that.
   bool leave_failure() noexcept;
 

@@ -152,7 +152,7 @@ TEST_F(CliTest, EveryReplyIsOneJsonDocumentWithEveryKey) {
       {{"snapshot", "list"}, "snapshots"},
       {{"snapshot", "lock", "a", "b", "--for", "7d"}, "snapshot change"},
       {{"snapshot", "restore", "a", "b"}, "lun snapshot kept change"},
-      {{"snapshot", "export", "a", "b", "c"}, "file size change"},
+      {{"snapshot", "export", "a", "b"}, "file size change"},
       {{"snapshot", "schedule", "list"}, "schedules"},
       {{"snapshot", "policy", "show"}, "policy change"},
       {{"catalog", "backup", "a"}, "file size change"},

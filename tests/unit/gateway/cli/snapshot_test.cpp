@@ -106,8 +106,8 @@ TEST_F(CliTest, CopiesNameWhatTheyComeFrom) {
   EXPECT_THAT(caisson({"snapshot", "expose", "db1", "monday", "--as", "look"}).out,
               HasSubstr("LUN 'look' created, which shows snapshot 'monday' of LUN 'db1'\n"));
   EXPECT_EQ(request<wire::SnapshotExposeRequest>().name(), "look");
-  caisson({"snapshot", "export", "db1", "monday", "out.img"});
-  EXPECT_EQ(request<wire::SnapshotExportRequest>().file(), "out.img");
+  caisson({"snapshot", "export", "db1", "monday"});
+  EXPECT_EQ(request<wire::SnapshotExportRequest>().snapshot(), "monday");
 }
 
 TEST_F(CliTest, ScheduleTimesAreOneText) {

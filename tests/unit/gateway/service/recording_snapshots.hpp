@@ -108,8 +108,8 @@ class RecordingSnapshots final : public Snapshots {
     return page;
   }
   Outcome<ExportedFile> export_image(const ExportOptions& options) override {
-    asked.push_back(fmt::format("export {} {} {}", options.lun, options.snapshot, options.file));
-    return ExportedFile{"/store/" + options.file, 4096};
+    asked.push_back(fmt::format("export {} {}", options.lun, options.snapshot));
+    return ExportedFile{"/store/" + options.snapshot + ".img", 4096};
   }
   Outcome<object::LunView> expose(std::string_view lun, std::string_view snapshot,
                                   std::string_view name, bool dry_run) override {

@@ -118,22 +118,13 @@ TEST_F(SnapshotCopiesTest, ChangesComeInBoundedPages) {
   }
 }
 
-TEST_F(SnapshotCopiesTest, ExportsStayInTheStore) {
+TEST_F(SnapshotCopiesTest, ExportsTellWhichFileItIs) {
   wire::SnapshotExportRequest request;
   request.set_lun("a");
   request.set_snapshot("s");
-  for (std::string name :
-       {std::string(), std::string("/etc/x"), std::string("../x"), std::string("a/b"),
-        std::string(".hidden"), std::string(256, 'x'), std::string("a\0b", 3)}) {
-    request.set_file(name);
-    EXPECT_EQ(code_of(snapshot_export(*parts_, call(), request).error()), Errc::invalid_argument)
-        << name;
-  }
-  EXPECT_THAT(engine_.asked, IsEmpty());
-  request.set_file("out.img");
   auto reply = snapshot_export(*parts_, call(), request);
   ASSERT_TRUE(reply) << reply.error().message;
-  EXPECT_EQ(reply->file(), "/store/out.img");
+  EXPECT_EQ(reply->file(), "/store/s.img");
   EXPECT_EQ(reply->size(), 4096U);
 }
 
