@@ -104,7 +104,7 @@ constexpr Command kCommands[] = {
     {"snapshot", "show", "show one snapshot", Op::snapshot_show, kOne},
     {"snapshot", "rename", "give it another name", Op::snapshot_rename, kRename, "snapshot '{snapshot}' of LUN '{lun}'", "renamed to '{to}'"},
     {"snapshot", "lock", "keep it from being deleted for a while", Op::snapshot_lock, kLock, "snapshot '{snapshot}' of LUN '{lun}'", "locked"},
-    {"snapshot", "unlock", "let it be deleted again", Op::snapshot_unlock, kOne, "snapshot '{snapshot}' of LUN '{lun}'", "unlocked"},
+    {"snapshot", "unlock", "forget a lock that has ended", Op::snapshot_unlock, kOne, "snapshot '{snapshot}' of LUN '{lun}'", "unlocked"},
     {"snapshot", "delete", "remove a snapshot for good", Op::snapshot_delete, kOne, "snapshot '{snapshot}' of LUN '{lun}'", "deleted", true},
     {"snapshot", "restore", "make the LUN what it was", Op::snapshot_restore, kRestore, "LUN '{lun}'", "restored from snapshot '{snapshot}'", false, nullptr, nullptr, nullptr, "--no-keep"},
     {"snapshot", "clone", "make a writable LUN of it", Op::snapshot_clone, kClone, "LUN '{name}'", "cloned from snapshot '{snapshot}' of LUN '{lun}'"},

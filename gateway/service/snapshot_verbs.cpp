@@ -144,7 +144,7 @@ Outcome<wire::SnapshotReply> snapshot_lock(Parts& parts, const Call&,
     return failure(Errc::invalid_argument,
                    fmt::format("snapshot {} of LUN {} cannot be locked for {} s",
                                request.snapshot(), request.lun(), request.seconds()),
-                   "lock it for a second to a hundred years; `snapshot unlock` ends a lock");
+                   "lock it for a second to a hundred years");
   auto before = (*engine)->show(request.lun(), request.snapshot());
   if (!before) return before.error();
   auto locked = (*engine)->lock(request.lun(), request.snapshot(),
@@ -159,8 +159,8 @@ Outcome<wire::SnapshotReply> snapshot_unlock(Parts& parts, const Call&,
   if (!engine) return engine.error();
   auto before = (*engine)->show(request.lun(), request.snapshot());
   if (!before) return before.error();
-  bool changed = before->record.locked_until > (*engine)->run_seconds();
   auto unlocked = (*engine)->unlock(request.lun(), request.snapshot(), request.dry_run());
+  bool changed = unlocked && unlocked->record.locked_until != before->record.locked_until;
   return snapshot_reply(parts, unlocked, request.dry_run(), changed);
 }
 

@@ -104,10 +104,10 @@ class Snapshots {
   virtual Outcome<SnapshotView> show(std::string_view lun, std::string_view snapshot) = 0;
   virtual Outcome<SnapshotView> rename(std::string_view lun, std::string_view snapshot,
                                        std::string_view to, bool dry_run) = 0;
-  /// Until that much more run time has passed, or until its lock ends if that is later:
-  /// only unlock() shortens one.
+  /// Until that much more run time has passed, or until its lock ends if that is later.
   virtual Outcome<SnapshotView> lock(std::string_view lun, std::string_view snapshot,
                                      std::chrono::seconds duration, bool dry_run) = 0;
+  /// Forgets a lock that has ended. Errc::in_use: it holds.
   virtual Outcome<SnapshotView> unlock(std::string_view lun, std::string_view snapshot,
                                        bool dry_run) = 0;
   /// The counter that SnapshotRecord::locked_until is measured by.

@@ -84,7 +84,10 @@ class RecordingSnapshots final : public Snapshots {
                                bool dry_run) override {
     asked.push_back(fmt::format("unlock {} {} {}", lun, snapshot, dry_run));
     auto view = show(lun, snapshot);
+    if (view && view->record.locked_until > now)
+      return failure(Errc::in_use, fmt::format("snapshot {} is locked", snapshot), "wait");
     if (view) view->record.locked_until = 0;
+    if (view && !dry_run) views[fmt::format("{} {}", lun, snapshot)] = *view;
     return view;
   }
   std::uint64_t run_seconds() override { return now; }

@@ -125,7 +125,7 @@ TEST_F(SnapshotVerbsTest, RenameToTheSameNameChangesNothing) {
   EXPECT_FALSE(snapshot_rename(*parts_, call(), request)->change().changed());
 }
 
-TEST_F(SnapshotVerbsTest, LocksGrowAndEndByUnlockAlone) {
+TEST_F(SnapshotVerbsTest, LocksGrowAndHoldToTheirEnd) {
   engine_.add("a", "s");
   auto request = of<wire::SnapshotLockRequest>("a", "s");
   request.set_seconds(600);
@@ -136,10 +136,12 @@ TEST_F(SnapshotVerbsTest, LocksGrowAndEndByUnlockAlone) {
   request.set_seconds(60);
   EXPECT_FALSE(snapshot_lock(*parts_, call(), request)->change().changed());
   auto unlock = of<wire::SnapshotUnlockRequest>("a", "s");
+  EXPECT_EQ(code_of(snapshot_unlock(*parts_, call(), unlock).error()), Errc::in_use);
+  engine_.now = 1600;  // it has ended
   auto unlocked = snapshot_unlock(*parts_, call(), unlock);
+  ASSERT_TRUE(unlocked) << unlocked.error().message;
   EXPECT_TRUE(unlocked->change().changed());
   EXPECT_EQ(unlocked->snapshot().locked_seconds(), 0U);
-  engine_.now = 1600;  // it has ended
   EXPECT_FALSE(snapshot_unlock(*parts_, call(), unlock)->change().changed());
 }
 
