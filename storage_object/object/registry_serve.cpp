@@ -46,6 +46,12 @@ Outcome<std::unique_ptr<ContainerData>> data_of(Container& container, file_store
   return std::make_unique<ContainerData>(std::move(*file), std::move(*witness), options);
 }
 
+/// What keeps hosts out from the beginning.
+UpkeepState upkeep_of(const LunRecord& row, const format::pb::Trailer& trailer) {
+  if (trailer.has_sanitize()) return UpkeepState::sanitize_failed;
+  return row.restoring ? UpkeepState::restoring : UpkeepState::none;
+}
+
 Identity identity_of(const LunRecord& row) {
   return {.uuid = row.uuid,
           .name = row.name,
@@ -279,8 +285,7 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
   parts.saved_modes = read_modes(trailer, row.cache);
   parts.mode_keeper = mode_keeper(entry);
   parts.cache_restorer = cache_restorer(entry);
-  if (row.restoring) parts.upkeep = UpkeepState::restoring;
-  if (trailer.has_sanitize()) parts.upkeep = UpkeepState::sanitize_failed;
+  parts.upkeep = upkeep_of(row, trailer);
   parts.upkeep_may_be_left = trailer.sanitize().may_be_left();
   parts.upkeep_keeper = upkeep_keeper(entry);
   parts.wipe_rate = options_.wipe_rate;

@@ -154,7 +154,8 @@ class SnapshotMachine {
                                                  .store = &place.store,
                                                  .store_name = place.record.store,
                                                  .container = place.container,
-                                                 .distrust = place.distrust});
+                                                 .distrust = place.distrust,
+                                                 .restoring = place.record.restoring});
     };
   }
 
