@@ -39,7 +39,7 @@ constexpr Column kLun[] = {
     {"cache", "Cache"},
     {"thick", "Thick", Format::yes_no, kShow},
     {"removable", "Removable", Format::yes_no, kShow},
-    {"write_protect", "Write protected by a host", Format::yes_no, kShow},
+    {"write_protect", "Write protected for hosts", Format::yes_no, kShow},
     {"descriptor_sense", "Descriptor sense", Format::yes_no, kShow},
     {"saved_modes", "After a restart", Format::text, kShow},
     {"condition", "Condition", Format::text, kShow},
@@ -158,6 +158,53 @@ constexpr Column kRestore[] = {
     {"file", "File", Format::text, kBrief},
     {"restart_required", "Restart caissond", Format::yes_no, kBrief},
 };
+constexpr Column kSnapshot[] = {
+    {"lun", "LUN"},
+    {"name", "Snapshot"},
+    {"uuid", "UUID", Format::text, kShow},
+    {"sequence", "Number", Format::number, kShow},
+    {"created_ms", "Cut", Format::time_ms},
+    {"state", "State"},
+    {"reason", "Reason", Format::text, kShow | kBrief},
+    {"capacity", "Capacity", Format::size, kShow},
+    {"captured", "Captured", Format::size},
+    {"allocated", "Allocated", Format::size},
+    {"path", "Image", Format::text, kShow | kBrief},
+    {"complete", "Image is whole", Format::yes_no, kShow},
+    {"locked_seconds", "Locked for", Format::duration, kList | kShow | kBrief},
+    {"made_by", "Made by"},
+    {"used_by", "Used by", Format::text, kShow | kBrief},
+    {"group", "Group", Format::text, kShow},
+    {"grade", "Consistent for", Format::text, kShow},
+    {"details", "Details", Format::text, kShow},
+};
+constexpr Column kSnapshotRestore[] = {
+    {"kept", "State before, as snapshot", Format::text, kBrief},
+};
+constexpr Column kExtent[] = {
+    {"offset", "Offset", Format::number},
+    {"length", "Length", Format::number},
+    {"hole", "Hole", Format::yes_no},
+};
+constexpr Column kExport[] = {
+    {"file", "File", Format::text, kBrief},
+    {"size", "Size", Format::size, kBrief},
+};
+constexpr Column kSchedule[] = {
+    {"name", "Name"},
+    {"luns", "LUNs"},
+    {"spec", "When", Format::text, kList | kShow | kBrief},
+    {"retention", "Keeps", Format::text, kList | kShow | kBrief},
+    {"enabled", "Enabled", Format::yes_no},
+    {"quiesce", "Quiesces host", Format::text, kShow},
+    {"next_at", "Next", Format::time, kList | kShow | kBrief},
+    {"last_at", "Last", Format::time},
+    {"last_result", "Last result", Format::text, kShow},
+};
+constexpr Column kPolicy[] = {
+    {"full_store", "When a store is full", Format::text, kShow | kBrief},
+    {"pace", "Pace", Format::number, kShow | kBrief},
+};
 // clang-format on
 
 struct View {
@@ -166,13 +213,25 @@ struct View {
 };
 
 constexpr View kViews[] = {
-    {"StoreDescription", kStore},      {"LunDescription", kLun},
-    {"Accounting", kAccounting},       {"AccessDescription", kAccess},
-    {"HostDescription", kHost},        {"GeneratedSecrets", kSecrets},
-    {"SessionDescription", kSession},  {"Portal", kPortal},
-    {"StatusReply", kStatus},          {"EventDescription", kEvent},
-    {"CatalogRebuildReply", kRebuild}, {"CatalogBackupReply", kBackup},
+    {"StoreDescription", kStore},
+    {"LunDescription", kLun},
+    {"Accounting", kAccounting},
+    {"AccessDescription", kAccess},
+    {"HostDescription", kHost},
+    {"GeneratedSecrets", kSecrets},
+    {"SessionDescription", kSession},
+    {"Portal", kPortal},
+    {"StatusReply", kStatus},
+    {"EventDescription", kEvent},
+    {"CatalogRebuildReply", kRebuild},
+    {"CatalogBackupReply", kBackup},
     {"CatalogRestoreReply", kRestore},
+    {"SnapshotDescription", kSnapshot},
+    {"SnapshotRestoreReply", kSnapshotRestore},
+    {"ChangedExtent", kExtent},
+    {"SnapshotExportReply", kExport},
+    {"ScheduleDescription", kSchedule},
+    {"SnapshotPolicyDescription", kPolicy},
 };
 
 }  // namespace

@@ -14,9 +14,10 @@ enum class Format : std::uint8_t {
   quota,   ///< a size; 0 is "none"
   number,  ///< right-aligned
   yes_no,
-  time,     ///< seconds since the epoch, UTC
-  time_ms,  ///< milliseconds
-  table,    ///< a list of messages, below the lines
+  time,      ///< seconds since the epoch, UTC
+  time_ms,   ///< milliseconds
+  duration,  ///< seconds as "6d 23h"; 0 is nothing; right-aligned
+  table,     ///< a list of messages, below the lines
 };
 
 enum Where : std::uint8_t { kList = 1, kShow = 2, kBrief = 4 };  // kBrief: after a change

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "gateway/cli/command.hpp"
+#include "gateway/cli/snapshot_commands.hpp"
 
 namespace caisson::cli {
 namespace {
@@ -43,6 +44,7 @@ constexpr Argument kLunSet[] = {
     {"NAME", "name", Kind::text, "the LUN", true},
     {"--cache", "cache", Kind::text, "cache mode", false, kCaches},
     {"--location", "location", Kind::text, "free text: where the disk is"},
+    {"--write-protect", "write_protect", Kind::on_off, "whether hosts are kept from writing", false, "on|off"},
 };
 constexpr Argument kLunResize[] = {
     {"NAME", "name", Kind::text, "the LUN", true},
@@ -141,7 +143,7 @@ constexpr Argument kEvents[] = {
 
 /// A bare name is one inside the store when the file becomes the container
 /// itself; any other is a path here.
-void place_import(const Typed& typed, google::protobuf::Message& request);
+Outcome<> place_import(const Typed& typed, google::protobuf::Message& request);
 
 constexpr Command kCommands[] = {
     {"store", "add", "serve LUNs from a directory", Op::store_add, kStoreAdd, "store '{name}'", "added"},
@@ -195,20 +197,35 @@ constexpr NounHelp kNouns[] = {
     {"host", "client identities"},
     {"access", "who may use which LUN"},
     {"session", "who is logged in"},
+    {"snapshot", "LUNs as they were at an instant"},
+    {"schedule", "when snapshots are cut, and how long they are kept"},
+    {"policy", "how far snapshots may come in hosts' way"},
     {"catalog", "what the gateway knows"},
 };
 
-void place_import(const Typed& typed, google::protobuf::Message& request) {
+Outcome<> place_import(const Typed& typed, google::protobuf::Message& request) {
   const auto& file = typed.at("FILE").front();
   const bool inside_store = typed.contains("--in-place") && file.find('/') == std::string::npos;
-  if (inside_store) return;
+  if (inside_store) return {};
   const auto* field = request.GetDescriptor()->FindFieldByName("file");
   request.GetReflection()->SetString(&request, field, std::filesystem::absolute(file).string());
+  return {};
+}
+
+/// Those of snapshots stand before what is about the gateway itself.
+std::vector<Command> all_commands() {
+  std::vector<Command> all(std::begin(kCommands), std::end(kCommands));
+  auto more = snapshot_commands();
+  all.insert(std::ranges::find(all, "catalog", &Command::noun), more.begin(), more.end());
+  return all;
 }
 
 }  // namespace
 
-std::span<const Command> commands() noexcept { return kCommands; }
+std::span<const Command> commands() noexcept {
+  static const auto all = all_commands();
+  return all;
+}
 
 std::string_view help_of_noun(std::string_view noun) noexcept {
   const auto* row = std::ranges::find(kNouns, noun, &NounHelp::noun);

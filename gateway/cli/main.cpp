@@ -16,7 +16,8 @@ int main(int argc, char** argv) {
                                   const char* value = std::getenv(name);
                                   return value != nullptr ? std::optional<std::string>(value)
                                                           : std::nullopt;
-                                }};
+                                },
+                                ::isatty(STDOUT_FILENO) == 1};
   int exit = caisson::cli::run({argv + 1, argv + argc}, console);
   // An answer that nobody got is no success.
   if (!std::cout.flush() && exit == caisson::cli::kDone) exit = caisson::cli::kFailed;

@@ -58,6 +58,8 @@ void add_argument(Entry& entry, const Argument& argument) {
     slot.option->type_name("SIZE");
   else if (argument.kind == Kind::number)
     slot.option->type_name("NUMBER");
+  else if (argument.kind == Kind::duration)
+    slot.option->type_name("TIME");
   else if (argument.kind == Kind::secret_file || argument.kind == Kind::path)
     slot.option->type_name("FILE");
 }
@@ -112,30 +114,38 @@ class Parser {
   }
 
  private:
-  CLI::App& noun(const Command& command) {
-    auto& made = nouns_[command.noun];
+  CLI::App& noun(CLI::App& above, std::string_view name) {
+    auto& made = nouns_[{&above, name}];
     if (made != nullptr) return *made;
-    made = app_.add_subcommand(std::string(command.noun), std::string(help_of_noun(command.noun)));
+    made = above.add_subcommand(std::string(name), std::string(help_of_noun(name)));
     made->require_subcommand(1);
     return *made;
   }
 
   void add_command(const Command& command) {
-    auto& parent = command.verb.empty() ? app_ : noun(command);
-    auto name = std::string(command.verb.empty() ? command.noun : command.verb);
+    auto* parent = &app_;
+    auto name = command.noun;
+    if (!command.verb.empty()) {
+      parent = &noun(app_, command.noun);
+      name = command.verb;
+      if (auto blank = name.find(' '); blank != std::string_view::npos) {
+        parent = &noun(*parent, name.substr(0, blank));
+        name.remove_prefix(blank + 1);
+      }
+    }
     auto& entry = entries_.emplace_back();
     entry.command = &command;
-    entry.app = parent.add_subcommand(name, std::string(command.help));
+    entry.app = parent->add_subcommand(std::string(name), std::string(command.help));
     for (const auto& argument : command.arguments) add_argument(entry, argument);
     if (command.op && nbs::wire::opcode(*command.op).mutating)
       entry.app->add_flag("-n,--dry-run", parsed_.dry_run, "check everything, change nothing");
-    if (command.confirm) entry.app->add_flag("-y,--yes", parsed_.yes, "do not ask");
+    if (command.may_ask()) entry.app->add_flag("-y,--yes", parsed_.yes, "do not ask");
   }
 
   Parsed& parsed_;
   std::string output_ = "table";
   CLI::App app_{"The command line of Caisson, a block-over-file storage gateway.", "caisson"};
-  std::map<std::string_view, CLI::App*> nouns_;
+  std::map<std::pair<CLI::App*, std::string_view>, CLI::App*> nouns_;
   std::vector<Entry> entries_;
 };
 

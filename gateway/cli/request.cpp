@@ -9,6 +9,7 @@
 #include <limits>
 #include <set>
 
+#include "gateway/cli/duration.hpp"
 #include "nbs/wire/messages.hpp"
 #include "storage_object/base/chap_secret.hpp"
 #include "storage_object/base/errc.hpp"
@@ -81,7 +82,9 @@ class Setter {
     switch (argument.kind) {
       case Kind::size: return size(argument, word);
       case Kind::number: return number(argument, word);
+      case Kind::duration: return duration(argument, word);
       case Kind::words: return list(word);
+      case Kind::on_off: reflection().SetBool(&request_, field_, word == "on"); return {};
       case Kind::texts: reflection().AddString(&request_, field_, word); return {};
       case Kind::path: return text(std::filesystem::absolute(word).lexically_normal().string());
       case Kind::secret_file: {
@@ -105,6 +108,15 @@ class Setter {
       return usage(fmt::format("{}: {}", argument.name, bytes.error().message),
                    bytes.error().remedy);
     reflection().SetUInt64(&request_, field_, *bytes);
+    return {};
+  }
+
+  Outcome<> duration(const Argument& argument, const std::string& word) {
+    auto seconds = parse_duration(word);
+    if (!seconds)
+      return usage(fmt::format("{}: {}", argument.name, seconds.error().message),
+                   seconds.error().remedy);
+    reflection().SetUInt64(&request_, field_, *seconds);
     return {};
   }
 
@@ -147,10 +159,11 @@ Outcome<std::unique_ptr<Message>> build_request(const Command& command, const Ty
   Setter setter(*request, input);
   for (const auto& argument : command.arguments) {
     auto words = typed.find(argument.name);
-    if (words == typed.end()) continue;
+    if (words == typed.end() || argument.field.empty()) continue;
     if (auto fine = setter.set(argument, words->second); !fine) return fine.error();
   }
-  if (command.adjust != nullptr) command.adjust(typed, *request);
+  if (command.adjust != nullptr)
+    if (auto adjusted = command.adjust(typed, *request); !adjusted) return adjusted.error();
   if (dry_run) {
     const auto* field = request->GetDescriptor()->FindFieldByName("dry_run");
     request->GetReflection()->SetBool(request.get(), field, true);

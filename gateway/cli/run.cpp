@@ -50,7 +50,7 @@ std::string server_of(const Parsed& parsed, const Console& console) {
 /// Asks before what cannot be taken back. Fails if the answer is no, or if
 /// nobody is there to give one.
 Outcome<> confirm(Console& console, const Parsed& parsed, const Message& request) {
-  if (!parsed.command->confirm || parsed.yes || parsed.dry_run) return {};
+  if (!parsed.command->asks(parsed.typed) || parsed.yes || parsed.dry_run) return {};
   auto subject = fill_in(parsed.command->subject, request);
   auto done = fill_in(parsed.command->done, request);
   if (!console.in_is_terminal || !console.err_is_terminal)
@@ -72,11 +72,33 @@ void show(Console& console, const Parsed& parsed, const Message& request, const 
     render(console.out, *parsed.command, request, reply);
 }
 
-int call(Console& console, const Parsed& parsed, const Message& request) {
+/// A verb whose command asks and writes for itself.
+Outcome<> call_in_pages(Console& console, const Parsed& parsed, Message& request,
+                        ControlClient& gateway) {
+  Paging paging{.typed = parsed.typed,
+                .request = request,
+                .ask =
+                    [&](const Message& page, Message& reply) {
+                      return gateway.call(*parsed.command->op, page, reply,
+                                          {std::chrono::seconds(parsed.timeout), {}});
+                    },
+                .out = console.out,
+                .err = console.err,
+                .json = parsed.json,
+                .out_is_terminal = console.out_is_terminal,
+                .err_is_terminal = console.err_is_terminal};
+  return parsed.command->pages(paging);
+}
+
+int call(Console& console, const Parsed& parsed, Message& request) {
   const auto& row = nbs::wire::opcode(*parsed.command->op);
   auto gateway =
       ControlClient::connect(server_of(parsed, console), {std::string(kSoftware), kConnectTimeout});
   if (!gateway) return complain(console, parsed, gateway.error());
+  if (parsed.command->pages != nullptr) {
+    auto written = call_in_pages(console, parsed, request, **gateway);
+    return written ? kDone : complain(console, parsed, written.error());
+  }
   auto reply = nbs::wire::make_message(row.reply);
   auto outcome = [&] {
     ProgressBar bar(console.err, console.err_is_terminal);

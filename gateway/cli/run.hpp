@@ -19,6 +19,7 @@ struct Console {
   bool in_is_terminal = false;   ///< questions may be asked
   bool err_is_terminal = false;  ///< progress bars may be drawn
   std::function<std::optional<std::string>(const char* name)> environment;
+  bool out_is_terminal = false;  ///< no place for raw bytes
 };
 
 /// What the shell is told.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gateway/cli/columns.hpp"
+#include "gateway/cli/duration.hpp"
 #include "nbs/wire/control.pb.h"
 #include "storage_object/base/names.hpp"
 
@@ -20,7 +21,8 @@ using google::protobuf::Message;
 using Row = std::vector<std::string>;
 
 bool right_aligned(Format format) {
-  return format == Format::size || format == Format::quota || format == Format::number;
+  return format == Format::size || format == Format::quota || format == Format::number ||
+         format == Format::duration;
 }
 
 const FieldDescriptor* field_of(const Message& message, std::string_view name) {
@@ -37,6 +39,7 @@ std::string format_number(Format format, std::uint64_t value) {
     case Format::size: return format_size(value);
     case Format::quota: return value == 0 ? "none" : format_size(value);
     case Format::time: return time_text(static_cast<std::int64_t>(value));
+    case Format::duration: return value == 0 ? "-" : format_duration(value);
     case Format::time_ms: return time_text(static_cast<std::int64_t>(value) / 1000);
     default: return fmt::format("{}", value);
   }

@@ -122,6 +122,8 @@ constexpr Choice<log::Level> kLevels[] = {{"debug", log::Level::debug},
                                           {"warning", log::Level::warning},
                                           {"error", log::Level::error}};
 
+constexpr Choice<bool> kFullStores[] = {{"hosts-first", true}, {"snapshots-first", false}};
+
 template <auto Member, const auto& Choices>
 Outcome<> set_choice(Config& config, const std::string& text) {
   std::string words;
@@ -229,6 +231,13 @@ constexpr Key kKeys[] = {
     {"wipe_rate", Kind::number, "0", "--wipe-rate", "MIB", false,
      "MiB per second that SANITIZE of one LUN may write; 0 is as fast as it goes.",
      set_number<&C::wipe_rate, 0, 1048576>, nullptr},
+    {"snapshot_full_store", Kind::text, "hosts-first", "--snapshot-full-store",
+     "hosts-first|snapshots-first", false,
+     "What goes when a store is full: the snapshots, or the writes that they do not permit.",
+     set_choice<&C::snapshot_hosts_first, kFullStores>, nullptr},
+    {"snapshot_pace", Kind::number, "3", "--snapshot-pace", "N", false,
+     "Rest after background work of snapshots, in times of what it took; 0 is none.",
+     set_number<&C::snapshot_pace, 0, 100>, nullptr},
     {"iscsi.listen", Kind::texts, "0.0.0.0:3260 [::]:3260", "--iscsi", "ADDR:PORT[,TAG]", true,
      "An address for iSCSI and its portal group (1); port 0 is any free one.", add_iscsi,
      clear_iscsi},

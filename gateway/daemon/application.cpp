@@ -41,6 +41,10 @@ posix::EngineKind engine_kind(config::Engine engine) {
   return posix::EngineKind::automatic;
 }
 
+service::SnapshotPolicy configured_policy(const config::Config& config) {
+  return {.hosts_first = config.snapshot_hosts_first, .pace = config.snapshot_pace};
+}
+
 Outcome<std::unique_ptr<file_store::Store>> open_posix_store(const catalog::StoreRecord& record) {
   auto store = posix::PosixStore::look_at(record.location);
   if (!store) return store.error();
@@ -105,11 +109,36 @@ Outcome<> Application::open_objects() {
   options.import_directories = config_.import_directories;
   options.wipe_rate = std::uint64_t{config_.wipe_rate} << 20;
   options.protected_directories = {config_.state_directory, config_.run_directory};
+  options.layer = [this](std::unique_ptr<block::BlockDevice> below,
+                         const object::LayerPlace& place) {
+    return snapshots_->attach(std::move(below), {.lun = place.record.uuid,
+                                                 .name = place.record.name,
+                                                 .store = &place.store,
+                                                 .store_name = place.record.store,
+                                                 .container = place.container,
+                                                 .distrust = place.distrust});
+  };
   registry_ = object::ObjectRegistry::make(std::move(options));
   directory_->bind(*registry_);
+  snapshot_luns_.bind(*registry_);
+  snapshots_ = std::make_unique<snapshot::Manager>(
+      snapshot::ManagerOptions{.catalog = catalog_.get(), .luns = &snapshot_luns_});
+  if (auto known = snapshots_->start(); !known) return known;
   if (auto started = registry_->start(*directory_); !started) return started;
   objects_open_ = true;
   add_configured_stores();
+  return open_snapshots();
+}
+
+/// What snapshots are asked for, once there are LUNs.
+Outcome<> Application::open_snapshots() {
+  schedules_ = std::make_unique<snapshot::ScheduleRunner>(snapshot::ScheduleOptions{
+      .snapshots = snapshots_.get(), .catalog = catalog_.get(), .luns = &snapshot_luns_});
+  snapshot_engine_ = std::make_unique<service::SnapshotEngine>(*snapshots_, *schedules_);
+  auto policy = service::policy_in_force(*catalog_, configured_policy(config_));
+  if (!policy) return policy.error();
+  snapshot_engine_->set_policy(*policy);
+  schedules_->start();
   return {};
 }
 
@@ -158,6 +187,8 @@ Outcome<> Application::start_control() {
   facts_.portals.emplace_back("control", config_.control_socket);
   service::Parts parts{*catalog_, *registry_, *access_,
                        sessions_, facts_,     config_.state_directory + "/catalog.db.to-restore"};
+  parts.snapshots = snapshot_engine_.get();
+  parts.configured_policy = configured_policy(config_);
   service_ = std::make_unique<service::Service>(std::move(parts));
   nbs::control::ControlServerOptions options;
   options.path = config_.control_socket;
@@ -210,6 +241,7 @@ Outcome<> Application::stop() {
   if (control_server_) control_server_->stop();
   daily_.cancel();
   if (service_) end_service();
+  if (schedules_) schedules_->stop();
   if (iscsi_) iscsi_->stop();
   Outcome<> closed = {};
   if (objects_open_) closed = registry_->stop();
@@ -219,9 +251,12 @@ Outcome<> Application::stop() {
   control_server_.reset();
   iscsi_.reset();
   service_.reset();
+  snapshot_engine_.reset();
+  schedules_.reset();
   io_threads_.clear();
   directory_.reset();
   registry_.reset();
+  snapshots_.reset();
   access_.reset();
   catalog_.reset();
   return closed;

@@ -16,7 +16,10 @@
 #include "gateway/service/access_book.hpp"
 #include "gateway/service/directory.hpp"
 #include "gateway/service/service.hpp"
+#include "gateway/service/snapshot_engine.hpp"
+#include "gateway/service/snapshot_luns.hpp"
 #include "nbs/control/control_server.hpp"
+#include "snapshot/manager/manager.hpp"
 #include "storage_object/base/io_thread.hpp"
 #include "storage_object/catalog/catalog.hpp"
 #include "storage_object/object/parallel_jobs.hpp"
@@ -56,6 +59,7 @@ class Application {
  private:
   Outcome<> open_catalog();
   Outcome<> open_objects();
+  Outcome<> open_snapshots();
   void add_configured_stores();
   Outcome<> start_iscsi();
   Outcome<> start_control();
@@ -71,7 +75,11 @@ class Application {
   scsi::SessionRegistry sessions_;
   std::unique_ptr<service::AccessBook> access_;
   std::unique_ptr<service::Directory> directory_;
+  service::SnapshotLuns snapshot_luns_;
+  std::unique_ptr<snapshot::Manager> snapshots_;
   std::unique_ptr<object::ObjectRegistry> registry_;
+  std::unique_ptr<snapshot::ScheduleRunner> schedules_;
+  std::unique_ptr<service::SnapshotEngine> snapshot_engine_;
   service::GatewayFacts facts_;
   std::unique_ptr<service::Service> service_;
   std::unique_ptr<iscsi::Server> iscsi_;

@@ -80,6 +80,7 @@ void Session::open() {
                .relative_port = login_.portal_group,
                .portal_group = login_.portal_group,
                .peer_address = connection_->peer(),
+               .abort_limit = state_->options.timers.abort,
                .port_groups = state_->groups.of(login_.target_name)};
   units_ = login_.units;
   nexus_ = std::make_unique<scsi::Nexus>(identity_, std::move(login_.units), weak_from_this());

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -27,6 +28,8 @@ struct NexusIdentity {
   std::uint16_t relative_port = 1;  ///< relative target port identifier, VPD 83
   std::uint16_t portal_group = 1;   ///< target port group
   std::string peer_address;         ///< for administrators
+  /// Within which the transport answers ABORT TASK, and we PREEMPT AND ABORT.
+  std::chrono::milliseconds abort_limit{5'000};
   /// All through which the target is reached, ascending by tag; constant for the
   /// life of the nexus. REPORT TARGET PORT GROUPS lists them.
   std::vector<TargetPortGroup> port_groups = {{1, {1}}};

@@ -22,9 +22,6 @@ using object::ReservationResult;
 using object::ReservationType;
 using Bytes = std::span<const std::byte>;
 
-/// What has not ended by then is given up, as with ABORT TASK.
-constexpr std::chrono::seconds kAbortLimit{4};
-
 /// Longest parameter list: room for every TransportID that can be registered.
 constexpr std::uint32_t kLongestList = 64 << 10;
 
@@ -65,6 +62,8 @@ constexpr ResultRow kResults[] = {
     {ReservationResult::not_durable, Status::check_condition, kInternalTargetFailure},
     {ReservationResult::offline, Status::check_condition, kManualIntervention},
     {ReservationResult::busy, Status::busy, {}},
+    // Not BUSY, on which hosts send it again without a word to who asked.
+    {ReservationResult::not_kept_yet, Status::check_condition, kOperationInProgress},
 };
 
 bool refuse_parameter(const Command& command, std::size_t byte) {
@@ -81,13 +80,13 @@ std::function<void()> ending(Task& task) {
   };
 }
 
-/// PREEMPT AND ABORT: what the preempted have open ends first (SPC-4 5.13.11.2.7).
-/// Only who has won does that: of two that preempt each other one is left.
+/// PREEMPT AND ABORT: what the preempted have open ends before it is answered (SPC-4
+/// 5.13.11.2.7). What hangs is given up at `until`. Only who has won does that: of two
+/// that preempt each other one is left.
 void abort_preempted(const std::shared_ptr<LogicalUnit>& unit,
-                     const std::vector<std::uint64_t>& preempted, Task& task) {
-  Clearing clearing{.until = std::chrono::steady_clock::now() + kAbortLimit,
-                    .task_aborted = unit->task_aborted_status(),
-                    .attention = true};
+                     const std::vector<std::uint64_t>& preempted,
+                     std::chrono::steady_clock::time_point until, Task& task) {
+  Clearing clearing{.until = until, .task_aborted = unit->task_aborted_status(), .attention = true};
   unit->tasks().clear(unit, preempted, clearing, ending(task));
 }
 
@@ -96,16 +95,18 @@ void change(Command& command, ReservationRequest request) {
   auto& task = command.task();
   auto kept = command.mapping().unit;
   auto preempted = std::make_shared<std::vector<std::uint64_t>>();
+  // What is left is for giving up and answering.
+  auto until = std::chrono::steady_clock::now() + command.identity().abort_limit * 4 / 5;
   if (request.action == ReservationAction::preempt_and_abort)
     request.preempted = [preempted](std::uint64_t nexus) { preempted->push_back(nexus); };
   kept->object().change_reservations({command.identity().id, &task}, std::move(request),
-                                     [kept, preempted, &task](ReservationResult result) {
+                                     [kept, preempted, until, &task](ReservationResult result) {
                                        const auto* row =
                                            std::ranges::find(kResults, result, &ResultRow::result);
                                        task.status = row->status;
                                        task.sense = row->sense;
                                        if (preempted->empty()) return task.end();
-                                       abort_preempted(kept, *preempted, task);
+                                       abort_preempted(kept, *preempted, until, task);
                                      });
 }
 

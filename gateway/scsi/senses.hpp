@@ -26,6 +26,7 @@ inline constexpr Sense kPathTransition{SenseKey::not_ready, 0x04, 0x0a};
 inline constexpr Sense kPathStandby{SenseKey::not_ready, 0x04, 0x0b};
 inline constexpr Sense kPathUnavailable{SenseKey::not_ready, 0x04, 0x0c};
 inline constexpr Sense kFormatInProgress{SenseKey::not_ready, 0x04, 0x04};
+inline constexpr Sense kOperationInProgress{SenseKey::not_ready, 0x04, 0x07};
 inline constexpr Sense kSanitizeInProgress{SenseKey::not_ready, 0x04, 0x1b};
 inline constexpr Sense kFormatCorrupted{SenseKey::medium_error, 0x31, 0x00};
 inline constexpr Sense kFormatFailed{SenseKey::medium_error, 0x31, 0x01};

@@ -15,7 +15,8 @@ namespace {
 using google::protobuf::FieldDescriptor;
 
 /// The fields of request messages that name things, in the order they are told.
-constexpr std::array<const char*, 6> kNaming = {"name", "lun", "host", "id", "to", "file"};
+constexpr std::array<const char*, 8> kNaming = {"luns", "name", "lun", "snapshot",
+                                                "host", "id",   "to",  "file"};
 
 std::unique_ptr<google::protobuf::Message> make(std::string_view message) {
   auto full = "caisson.nbs.wire." + std::string(message);
@@ -27,8 +28,14 @@ std::unique_ptr<google::protobuf::Message> make(std::string_view message) {
 }
 
 std::string value_of(const google::protobuf::Message& message, const FieldDescriptor* field) {
-  if (field == nullptr || field->is_repeated()) return {};
+  if (field == nullptr) return {};
   const auto* reflection = message.GetReflection();
+  if (field->is_repeated()) {
+    std::string joined;
+    for (int i = 0; i < reflection->FieldSize(message, field); ++i)
+      joined += (i == 0 ? "" : ",") + reflection->GetRepeatedString(message, field, i);
+    return joined;
+  }
   if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING)
     return reflection->GetString(message, field);
   if (field->cpp_type() == FieldDescriptor::CPPTYPE_UINT64)

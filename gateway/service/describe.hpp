@@ -3,12 +3,18 @@
 // never among it.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "gateway/service/parts.hpp"
 #include "nbs/wire/control.pb.h"
+
+namespace caisson::snapshot {
+struct SnapshotView;
+}
 
 namespace caisson::service {
 
@@ -24,6 +30,19 @@ wire::AccessDescription describe_access(const catalog::GrantRecord& grant,
                                         const object::LunView& lun);
 wire::SessionDescription describe_session(Parts& parts, const scsi::SessionView& session);
 wire::EventDescription describe_event(const catalog::EventRecord& event);
+
+/// Snapshots of one request, which sees what reads through them as it is when it begins.
+class SnapshotDescriber {
+ public:
+  /// Has an engine.
+  explicit SnapshotDescriber(Parts& parts);
+  wire::SnapshotDescription operator()(const snapshot::SnapshotView& view) const;
+
+ private:
+  std::uint64_t run_seconds_;
+  std::multimap<Uuid, std::string> users_;  ///< by snapshot
+};
+
 void add_accounting(wire::Accounting& sum, const object::Accounting& more);
 
 /// "none", "chap" or "mutual-chap".

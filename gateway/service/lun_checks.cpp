@@ -48,17 +48,23 @@ bool allows(std::string_view verbs, std::string_view right) noexcept {
   return false;
 }
 
-Outcome<> check_host_right(Parts& parts, const Call& call, const object::LunView& lun,
-                           std::string_view right) {
-  if (call.caller.role != wire::Role::host) return {};
+bool has_right(Parts& parts, const Call& call, const object::LunView& lun, wire::Right right) {
+  if (call.caller.role != wire::Role::host) return true;
   auto state = parts.access.state();
   const auto* grant = state->effective(lun.record.uuid, call.caller.host_id);
-  if (grant != nullptr && !grant->read_only && allows(grant->allowed_verbs, right)) return {};
+  return grant != nullptr && (!grant->read_only || right == wire::Right::snapshot) &&
+         allows(grant->allowed_verbs, to_string(right));
+}
+
+Outcome<object::LunView> lun_for(Parts& parts, const Call& call, std::string_view name,
+                                 wire::Right right) {
+  auto lun = find_lun(parts, name);
+  if (lun ? has_right(parts, call, *lun, right) : call.caller.role != wire::Role::host) return lun;
   return failure(
       Errc::permission_denied,
-      fmt::format("{} may not {} LUN {}", call.caller.name, right, lun.record.name),
-      fmt::format("an administrator can allow it: caisson access grant {} HOST --allow {}",
-                  lun.record.name, right));
+      fmt::format("{} may not {} LUN {}", call.caller.name, to_string(right), name),
+      fmt::format("an administrator can allow it: caisson access grant {} HOST --allow {}", name,
+                  to_string(right)));
 }
 
 }  // namespace caisson::service

@@ -55,6 +55,18 @@ Outcome<std::string> checked_target_name(const std::string& lun, const std::stri
                  "give one like iqn.2026-11.io.caisson:disk, up to 223 bytes");
 }
 
+/// Where nobody serves it there is nothing to protect, and nobody to ask what is so.
+Outcome<bool> changes_protection(const object::LunView& lun, std::optional<bool> protect) {
+  if (!protect) return false;
+  if (!lun.object)
+    return failure(Errc::offline,
+                   fmt::format("LUN {} is not online: its write protection cannot be changed",
+                               lun.record.name),
+                   fmt::format("bring it back first: caisson lun online {}", lun.record.name));
+  const auto& modes = lun.object->modes();
+  return modes.current().write_protect != *protect || modes.saved().write_protect != *protect;
+}
+
 }  // namespace
 
 Outcome<wire::LunReply> lun_create(Parts& parts, const Call&,
@@ -98,18 +110,20 @@ Outcome<wire::LunReply> lun_set(Parts& parts, const Call&, const wire::LunSetReq
     options.cache = *cache;
   }
   if (request.has_location()) options.location = request.location();
+  if (request.has_write_protect()) options.write_protect = request.write_protect();
+  auto protects = changes_protection(*lun, options.write_protect);
+  if (!protects) return protects.error();
   bool changed = (options.cache && *options.cache != lun->record.cache) ||
-                 (options.location && *options.location != lun->record.vendor_location);
+                 (options.location && *options.location != lun->record.vendor_location) ||
+                 *protects;
   if (request.dry_run() || !changed) return lun_reply(parts, *lun, request.dry_run(), changed);
   return changed_reply(parts, parts.registry.set(request.name(), options));
 }
 
 Outcome<wire::LunReply> lun_resize(Parts& parts, const Call& call,
                                    const wire::LunResizeRequest& request) {
-  auto lun = find_lun(parts, request.name());
+  auto lun = lun_for(parts, call, request.name(), wire::Right::resize);
   if (!lun) return lun.error();
-  if (auto allowed = check_host_right(parts, call, *lun, "resize"); !allowed)
-    return allowed.error();
   if (lun->record.capacity == request.size())
     return lun_reply(parts, *lun, request.dry_run(), false);
   auto resized = parts.registry.resize(request.name(), request.size(), request.allow_shrink(),

@@ -11,6 +11,7 @@
 
 #include "gateway/scsi/nexus.hpp"
 #include "gateway/service/access_book.hpp"
+#include "gateway/service/snapshot_policy.hpp"
 #include "nbs/control/control_service.hpp"
 #include "storage_object/catalog/catalog.hpp"
 #include "storage_object/object/registry.hpp"
@@ -28,6 +29,8 @@ struct GatewayFacts {
   std::vector<std::pair<std::string, std::string>> portals;  ///< protocol, address
 };
 
+class Snapshots;
+
 /// All outlive the service.
 struct Parts {
   catalog::Catalog& catalog;
@@ -37,6 +40,8 @@ struct Parts {
   const GatewayFacts& facts;
   /// Where a restored catalog waits for the next start.
   std::string staged_catalog;
+  Snapshots* snapshots = nullptr;  ///< nullptr: its verbs are refused
+  SnapshotPolicy configured_policy = {};
 };
 
 /// One request under way.

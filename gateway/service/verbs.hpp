@@ -42,6 +42,41 @@ Outcome<wire::AccessReply> access_redirect(Parts&, const Call&, const wire::Acce
 Outcome<wire::SessionListReply> session_list(Parts&, const Call&, const wire::SessionListRequest&);
 Outcome<wire::RemoveReply> session_drop(Parts&, const Call&, const wire::SessionDropRequest&);
 
+Outcome<wire::SnapshotCreateReply> snapshot_create(Parts&, const Call&,
+                                                   const wire::SnapshotCreateRequest&);
+Outcome<wire::SnapshotListReply> snapshot_list(Parts&, const Call&,
+                                               const wire::SnapshotListRequest&);
+Outcome<wire::SnapshotReply> snapshot_show(Parts&, const Call&, const wire::SnapshotShowRequest&);
+Outcome<wire::SnapshotReply> snapshot_rename(Parts&, const Call&,
+                                             const wire::SnapshotRenameRequest&);
+Outcome<wire::SnapshotReply> snapshot_lock(Parts&, const Call&, const wire::SnapshotLockRequest&);
+Outcome<wire::SnapshotReply> snapshot_unlock(Parts&, const Call&,
+                                             const wire::SnapshotUnlockRequest&);
+Outcome<wire::RemoveReply> snapshot_delete(Parts&, const Call&, const wire::SnapshotDeleteRequest&);
+Outcome<wire::SnapshotRestoreReply> snapshot_restore(Parts&, const Call&,
+                                                     const wire::SnapshotRestoreRequest&);
+Outcome<wire::LunReply> snapshot_clone(Parts&, const Call&, const wire::SnapshotCloneRequest&);
+Outcome<wire::SnapshotDiffReply> snapshot_diff(Parts&, const Call&,
+                                               const wire::SnapshotDiffRequest&);
+Outcome<wire::SnapshotExportReply> snapshot_export(Parts&, const Call&,
+                                                   const wire::SnapshotExportRequest&);
+Outcome<wire::LunReply> snapshot_expose(Parts&, const Call&, const wire::SnapshotExposeRequest&);
+Outcome<wire::RemoveReply> snapshot_unexpose(Parts&, const Call&,
+                                             const wire::SnapshotUnexposeRequest&);
+
+Outcome<wire::ScheduleReply> schedule_create(Parts&, const Call&,
+                                             const wire::ScheduleCreateRequest&);
+Outcome<wire::ScheduleListReply> schedule_list(Parts&, const Call&,
+                                               const wire::ScheduleListRequest&);
+Outcome<wire::ScheduleReply> schedule_show(Parts&, const Call&, const wire::ScheduleShowRequest&);
+Outcome<wire::ScheduleReply> schedule_set(Parts&, const Call&, const wire::ScheduleSetRequest&);
+Outcome<wire::RemoveReply> schedule_delete(Parts&, const Call&, const wire::ScheduleDeleteRequest&);
+
+Outcome<wire::SnapshotPolicyReply> snapshot_policy_show(Parts&, const Call&,
+                                                        const wire::SnapshotPolicyShowRequest&);
+Outcome<wire::SnapshotPolicyReply> snapshot_policy_set(Parts&, const Call&,
+                                                       const wire::SnapshotPolicySetRequest&);
+
 Outcome<wire::CatalogRebuildReply> catalog_rebuild(Parts&, const Call&,
                                                    const wire::CatalogRebuildRequest&);
 Outcome<wire::CatalogBackupReply> catalog_backup(Parts&, const Call&,
@@ -51,6 +86,13 @@ Outcome<wire::CatalogRestoreReply> catalog_restore(Parts&, const Call&,
 
 Outcome<wire::StatusReply> status(Parts&, const Call&, const wire::StatusRequest&);
 Outcome<wire::EventsReply> events(Parts&, const Call&, const wire::EventsRequest&);
+
+/// The engine; Errc::unsupported where there is none.
+Outcome<Snapshots*> snapshots_of(Parts& parts);
+
+/// Whether that host's applications can be brought to rest for a cut; nobody's, where it
+/// is empty.
+Outcome<> check_quiesce(Parts& parts, const Call& call, std::string_view host);
 
 /// What a verb did, for its reply.
 wire::Change change(bool dry_run, bool changed);

@@ -4,7 +4,7 @@
 //
 // Numbers: 0x00xx connection, 0x01xx block data (READ, WRITE, FLUSH, TRIM and
 // their like, when they come), 0x10xx stores, 0x11xx LUNs, 0x12xx hosts,
-// 0x13xx access, 0x14xx sessions, 0x15xx snapshots, 0x16xx replicas, 0x17xx the
+// 0x13xx access, 0x14xx sessions, 0x15xx snapshots and schedules, 0x16xx replicas, 0x17xx the
 // catalog, 0x18xx the gateway itself. A number is never used twice.
 #pragma once
 
@@ -37,7 +37,9 @@ class Roles {
 /// What a caller of Role::host must have on the object beside the role: its
 /// grant there must allow it. Other roles need none. The role is checked before
 /// the request reaches a service, the right by the service: it knows the grants.
-enum class Right : std::uint8_t { none, resize };
+enum class Right : std::uint8_t { none, resize, snapshot, restore };
+/// As grants name it.
+std::string_view to_string(Right right) noexcept;
 
 struct Opcode {
   std::uint16_t number;
@@ -79,6 +81,26 @@ enum class Op : std::uint16_t {
   access_redirect = 0x1304,
   session_list = 0x1401,
   session_drop = 0x1402,
+  snapshot_create = 0x1501,
+  snapshot_list = 0x1502,
+  snapshot_show = 0x1503,
+  snapshot_rename = 0x1504,
+  snapshot_lock = 0x1505,
+  snapshot_unlock = 0x1506,
+  snapshot_delete = 0x1507,
+  snapshot_restore = 0x1508,
+  snapshot_clone = 0x1509,
+  snapshot_diff = 0x150a,
+  snapshot_export = 0x150b,
+  snapshot_expose = 0x150c,
+  snapshot_unexpose = 0x150d,
+  schedule_create = 0x1510,
+  schedule_list = 0x1511,
+  schedule_show = 0x1512,
+  schedule_set = 0x1513,
+  schedule_delete = 0x1514,
+  snapshot_policy_show = 0x1520,
+  snapshot_policy_set = 0x1521,
   catalog_rebuild = 0x1701,
   catalog_backup = 0x1702,
   catalog_restore = 0x1703,

@@ -10,10 +10,12 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "snapshot/chain/changes.hpp"
 #include "snapshot/chain/member_list.hpp"
 #include "snapshot/chain/pacer.hpp"
 #include "snapshot/index/capture_index.hpp"
@@ -112,11 +114,28 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   /// What the snapshot holds there, whole or not. Aligned to the disk's logical block.
   Outcome<> read(const Uuid& snapshot, std::uint64_t offset, std::span<std::byte> into) const;
 
+  /// Names every block from `offset` on, a multiple of kChangeBlock, that may differ
+  /// between two snapshots, or between one and now: at least all that do. Fills `room`
+  /// (not empty). The list ends where `to` does; what it has behind the end of `from` is
+  /// compared with zeros. Of "now", what was written before the call is in the list, what
+  /// is written during it may be. Each call flushes the container's cached writes, except
+  /// by captures or contents.
+  ///
+  /// Errc::not_found, corrupt: one of them is not there, or no image any more;
+  /// invalid_argument: `from` is the newer one.
+  Outcome<ChangesPage> changes(const Uuid& from, const std::optional<Uuid>& to,
+                               std::uint64_t offset, std::span<Changed> room,
+                               ChangesOptions options = {}) const;
+
   /// Oldest first, ghosts and invalid ones included.
   std::shared_ptr<const Members> members() const;
   std::shared_ptr<Member> find(const Uuid& snapshot) const;
   /// Whether images share blocks with the container.
   bool shares_blocks() const;
+
+  /// One bounded step on the way to a whole image with its public name, whichever
+  /// primitive the snapshot has: how many bytes are missing after it, 0 when it is there.
+  Outcome<std::uint64_t> complete_some(const Uuid& snapshot);
 
   /// One background step now, for who paces it himself: false when nothing is left to
   /// do, or nothing that can be done now.
@@ -126,6 +145,7 @@ class Chain final : public std::enable_shared_from_this<Chain> {
 
  private:
   struct Waiter;
+  class Listing;
   struct Loading;
   class Use;
   struct Removal {
@@ -193,6 +213,9 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   static bool needed_by_older(const Members& members, std::size_t index);
   Step fill(const std::shared_ptr<Member>& member, file_store::File& from);
   Step finish(const std::shared_ptr<Member>& member);
+  Outcome<> complete_by_copy(const std::shared_ptr<Member>& member);
+  Outcome<> complete_by_reflink(const Member& member);
+  Outcome<> take_missing(Member& member, Run run);
   Step background_failed(const Failure& why);
   void replace(const std::function<void(Members&)>& change);
 

@@ -31,18 +31,6 @@ struct LunFacts {
   bool served = false;
 };
 
-/// A LUN that is being restored: every host is kept out while it lives.
-class RestoreAccess {
- public:
-  virtual ~RestoreAccess() = default;
-  /// The disk, through the capture, for the gateway itself.
-  virtual block::BlockDevice& disk() noexcept = 0;
-  /// It holds what it shall: hosts are let in again and told that the medium may have
-  /// changed (28/00). Without it hosts stay out: a start goes on.
-  virtual Outcome<> done() = 0;
-  virtual void progress(std::uint64_t done, std::uint64_t total) noexcept = 0;
-};
-
 /// Thread-safe; blocks.
 class LunHost {
  public:
@@ -61,10 +49,6 @@ class LunHost {
   /// A flush of the disk as hosts make it: its failure fails the LUN.
   virtual Outcome<> flush(const Uuid& lun) = 0;
 
-  /// Keeps hosts out for a restore. Errc::in_use: hosts with write access that are logged
-  /// in did I/O in the last `quiet`, or it is reserved; not asked with `force`.
-  virtual Outcome<std::unique_ptr<RestoreAccess>> begin_restore(const Uuid& lun, bool force,
-                                                                std::chrono::seconds quiet) = 0;
   /// Whether images share blocks with its container.
   virtual void set_shares_blocks(const Uuid& lun, bool shares) = 0;
 };

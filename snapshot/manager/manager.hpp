@@ -18,6 +18,8 @@
 
 #include "snapshot/chain/capture_device.hpp"
 #include "snapshot/manager/lun_host.hpp"
+#include "snapshot/manager/run_time_keeper.hpp"
+#include "snapshot/manager/ticker.hpp"
 #include "storage_object/base/clock.hpp"
 #include "storage_object/base/control_threads.hpp"
 #include "storage_object/block/data_layer.hpp"
@@ -43,14 +45,29 @@ struct CreateOptions {
   bool dry_run = false;
 };
 
+struct ExportOptions {
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress;  ///< bytes; may be empty
+  std::stop_token stop;  ///< gives up; what was done stays done
+  bool dry_run = false;
+};
+
 /// A snapshot as it is now.
 struct SnapshotView {
   catalog::SnapshotRecord record;
   std::string lun;
-  std::string condition;        ///< "whole", "filling", "capturing", "waiting", "invalid"
-  std::uint64_t captured = 0;   ///< bytes that it has itself
-  std::uint64_t allocated = 0;  ///< bytes of space that its files take, shared ones too
-  std::string path;             ///< of its image in the export; empty while it has none
+  std::string condition;               ///< "whole", "filling", "capturing", "waiting", "invalid"
+  std::uint64_t captured = 0;          ///< bytes that it has itself
+  std::uint64_t allocated = 0;         ///< bytes of space that its files take, shared ones too
+  std::string path;                    ///< of its image in the export; empty while it has none
+  std::chrono::seconds locked_for{0};  ///< run time until it may be deleted
+};
+
+/// A part of a list of changes.
+struct DiffPage {
+  std::vector<Changed> changed{};  ///< ascending, disjoint
+  std::uint64_t cursor = 0;        ///< everything before it is told
+  bool done = false;
+  std::uint64_t capacity = 0;  ///< of the later of the two
 };
 
 /// Thread-safe; every call blocks: control threads only. What a call reports is durable.
@@ -87,11 +104,31 @@ class Manager final : private ChainObserver {
   /// Errc::in_use: locked, or something is built on it.
   Outcome<> remove(std::string_view lun, std::string_view snapshot, bool dry_run);
 
+  /// Nobody deletes it before caissond ran for that much longer, whatever the wall clock
+  /// says. A lock is extended, never shortened: Errc::in_use.
+  Outcome<SnapshotView> lock(std::string_view lun, std::string_view snapshot,
+                             std::chrono::seconds duration, bool dry_run = false);
+  /// Forgets a lock that has ended. Errc::in_use: it has not.
+  Outcome<SnapshotView> unlock(std::string_view lun, std::string_view snapshot,
+                               bool dry_run = false);
+  /// The counter that SnapshotRecord::locked_until is measured by.
+  std::chrono::seconds run_time() const { return run_time_.value(); }
+
+  /// Once it returns the snapshot is a whole read-only file in the export, also where that
+  /// takes a copy of all it holds. After an interruption it goes on where it was.
+  /// Errc::no_space, already_exists: something else has its file's name.
+  Outcome<SnapshotView> export_to(std::string_view lun, std::string_view snapshot,
+                                  const ExportOptions& options = {});
+
+  /// What may differ between two snapshots, or (`to` empty) between one and now; from
+  /// `cursor` on, `limit` extents at most. See Chain::changes().
+  Outcome<DiffPage> diff(std::string_view lun, std::string_view from, std::string_view to,
+                         std::uint64_t cursor, std::size_t limit);
+
   /// Reads what a snapshot holds; aligned to the LUN's logical block.
   Outcome<> read(const Uuid& snapshot, std::uint64_t offset, std::span<std::byte> into);
 
-  /// Before a LUN gets another name or goes: its folder follows, or what forbids it.
-  Outcome<> lun_renamed(const Uuid& lun, std::string_view from, std::string_view to);
+  /// What forbids that a LUN goes.
   Outcome<> check_no_snapshots(const Uuid& lun, std::string_view name);
 
  private:
@@ -100,31 +137,48 @@ class Manager final : private ChainObserver {
   void on_whole(const Uuid& lun, const Member& member) override;
   bool on_invalid(const Uuid& lun, std::span<const std::shared_ptr<Member>> members,
                   const std::string& why) override;
-  void on_gone(const Uuid& lun, const Member& member) override;
+  bool on_gone(const Uuid& lun, const Member& member) override;
 
   Outcome<std::vector<Cut>> plan(const CreateOptions& options);
-  Outcome<> prepare(std::vector<Cut>& cuts);
+  Outcome<> prepare(std::vector<Cut>& cuts, const CreateOptions& options);
   Outcome<> switch_all(std::vector<Cut>& cuts);
   Outcome<> commit(std::vector<Cut>& cuts);
   void take_back(std::vector<Cut>& cuts);
-  std::string default_name(std::span<const LunFacts> luns);
+  std::string default_name(const std::vector<Cut>& cuts);
 
   Outcome<LunFacts> lun_named(std::string_view name);
-  Outcome<catalog::SnapshotRecord> record_of(const LunFacts& lun, std::string_view snapshot);
+  Outcome<catalog::SnapshotRecord> record_of(const LunFacts& lun, std::string_view snapshot) const;
+  std::vector<catalog::SnapshotRecord> records_of(const Uuid& lun) const;
+  std::vector<Member::Known> known_of(const Uuid& lun) const;
+  static void find_folder(std::span<const Member::Known> known, Place& place);
   Outcome<> save(const catalog::SnapshotRecord& record);
+  bool change_record(const Uuid& snapshot,
+                     const std::function<void(catalog::SnapshotRecord&)>& change);
+  bool forget(const Uuid& snapshot);
+  std::chrono::seconds locked_for(const catalog::SnapshotRecord& record) const;
+  Outcome<> check_unlocked(const LunFacts& lun, const catalog::SnapshotRecord& record) const;
+  Outcome<SnapshotView> change_lock(
+      std::string_view lun, std::string_view snapshot, bool dry_run,
+      const std::function<Outcome<>(const LunFacts&, catalog::SnapshotRecord&)>& change);
+  Outcome<> put_lock(const catalog::SnapshotRecord& record);
+  void keep_run_time();
   std::shared_ptr<Chain> chain_of(const Uuid& lun) const;
   SnapshotView view_of(const LunFacts& lun, const catalog::SnapshotRecord& record) const;
-  void note(std::string_view kind, const Uuid& lun, std::string text);
+  void note(std::string_view kind, const Uuid& lun, std::string_view actor,
+            const std::string& text);
 
   const ManagerOptions options_;
   ChainPolicy policy_;
   std::unique_ptr<Pacer> own_pacer_;
   Pacer* pacer_;
+  mutable RunTimeKeeper run_time_;
   std::mutex create_mutex_;   ///< one cut at a time
+  std::mutex rows_mutex_;     ///< one change of a row at a time; not held while a chain is asked
   mutable std::mutex mutex_;  ///< guards what follows; never held over anything that blocks
   std::map<Uuid, std::weak_ptr<Chain>> chains_;
   std::map<Uuid, catalog::SnapshotRecord> records_;  ///< all but those that are gone
   ControlThreads threads_;
+  std::unique_ptr<Ticker> run_time_ticker_;
 };
 
 }  // namespace caisson::snapshot

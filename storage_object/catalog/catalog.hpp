@@ -39,6 +39,8 @@ class Transaction {
  public:
   Outcome<> put_store(const StoreRecord& record);
   Outcome<> erase_store(std::string_view name);
+  /// Errc::in_use for a LUN in state deleting that has a snapshot: so its deletion is
+  /// refused before its container is touched.
   Outcome<> put_lun(const LunRecord& record);
   /// With its grants and places in schedules. Errc::in_use while it has a
   /// snapshot, in whatever state: its files would be left without an owner.
@@ -50,6 +52,7 @@ class Transaction {
   /// The number for the LUN's next cut: above all that were handed out or put
   /// before, removed ones included.
   Outcome<std::uint64_t> next_snapshot_sequence(const Uuid& lun);
+  /// Errc::in_use when its LUN is being deleted.
   Outcome<> put_snapshot(const SnapshotRecord& record);
   /// Errc::in_use while a clone or view reads through it or a restore from it is
   /// under way.

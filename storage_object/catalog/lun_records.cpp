@@ -50,6 +50,24 @@ Failure explain_lun(Failure cause, const LunRecord& record) {
   return cause;
 }
 
+Failure has_snapshots(std::string_view lun) {
+  return failure(Errc::in_use, fmt::format("LUN {} still has snapshots", lun),
+                 "Delete them first; `caisson snapshot list` shows them.");
+}
+
+Outcome<> check_no_snapshots(Statements& statements, const LunRecord& record) {
+  bool found = false;
+  auto looked = statements.each(
+      "SELECT 1 FROM snapshots WHERE lun = ? LIMIT 1",
+      [&](Columns) -> Outcome<> {
+        found = true;
+        return {};
+      },
+      record.uuid);
+  if (looked && found) return has_snapshots(record.name);
+  return looked;
+}
+
 }  // namespace
 
 Outcome<> Transaction::put_store(const StoreRecord& record) {
@@ -82,14 +100,13 @@ Outcome<> Transaction::put_lun(const LunRecord& record) {
                       import_born, record.rename_to, record.config_id, record.owner_epoch,
                       record.created_at, enum_name(record.kind), record.origin, record.restoring);
   if (!put) return explain_lun(put.error(), record);
+  if (record.state == LunState::deleting) return check_no_snapshots(statements_, record);
   return {};
 }
 
 Outcome<> Transaction::erase_lun(const Uuid& uuid) {
   auto erased = statements_.run("DELETE FROM luns WHERE uuid = ?", uuid);
-  if (!erased && erased.error().code == Errc::in_use)
-    return failure(Errc::in_use, fmt::format("LUN {} still has snapshots", uuid.to_string()),
-                   "Delete them first; `caisson snapshot list` shows them.");
+  if (!erased && erased.error().code == Errc::in_use) return has_snapshots(uuid.to_string());
   return erased;
 }
 

@@ -13,7 +13,8 @@ namespace {
 constexpr const char* kNextSequence =
     "UPDATE luns SET last_snapshot = last_snapshot + 1 WHERE uuid = ? RETURNING last_snapshot";
 constexpr const char* kRaiseSequence =
-    "UPDATE luns SET last_snapshot = max(last_snapshot, ?) WHERE uuid = ?";
+    "UPDATE luns SET last_snapshot = max(last_snapshot, ?) WHERE uuid = ? "
+    "RETURNING name, state";
 
 constexpr const char* kPutSnapshot =
     "INSERT INTO snapshots (uuid, lun, name, sequence, created_ms, capacity, state, complete, "
@@ -97,7 +98,15 @@ Outcome<> Transaction::put_snapshot(const SnapshotRecord& record) {
                              record.complete, record.reason, record.group, record.made_by,
                              record.locked_until, record.grade, record.details);
   if (!put) return explain_snapshot(put.error(), record);
-  return statements_.run(kRaiseSequence, record.sequence, record.lun);
+  return statements_.each(
+      kRaiseSequence,
+      [&](Columns row) -> Outcome<> {
+        const auto lun = row.text();
+        if (row.text() != enum_name(LunState::deleting)) return {};
+        return failure(Errc::in_use,
+                       fmt::format("snapshot {}: LUN {} is being deleted", record.name, lun));
+      },
+      record.sequence, record.lun);
 }
 
 Outcome<> Transaction::remove_snapshot(const Uuid& uuid) {

@@ -103,6 +103,8 @@ class Container {
   /// Another open file of the container, to be synced only; see ContainerData.
   Outcome<std::shared_ptr<file_store::File>> open_witness(file_store::Store& store);
 
+  /// The container's own open file, through the page cache.
+  const std::shared_ptr<file_store::File>& file() const noexcept { return file_.file(); }
   /// What the open file is, and how many names it has.
   Result<file_store::FileAttributes> attributes() { return file_.attributes(); }
   /// A copy of the ruling slot.

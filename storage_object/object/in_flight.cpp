@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage_object/object/in_flight.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <semaphore>
 #include <utility>
@@ -10,16 +11,25 @@ namespace {
 
 constexpr bool exclusive(Hold hold) { return hold >= Hold::rewrite; }
 
-bool conflict(Hold a, Hold b) {
-  if (a > b) std::swap(a, b);
-  if (b == Hold::rules) return a != Hold::given_up && a != Hold::given_up_read;
+constexpr bool changes(Hold hold) { return hold == Hold::write || hold == Hold::rewrite; }
+
+/// How it holds its range, its fence included.
+Hold hold_of(const InFlightEntry& entry) { return entry.fenced ? Hold::given_up : entry.hold; }
+bool announces(const InFlightEntry& entry) { return exclusive(hold_of(entry)); }
+
+/// Has one that enters to wait for one that is there?
+bool waits(Hold entering, Hold there) {
+  if (entering == Hold::rules) return there == Hold::rules || there == Hold::all;
+  if (there == Hold::rules) return true;
+  auto [a, b] = std::minmax(entering, there);
   if (b == Hold::given_up) return a != Hold::given_up_read;
   if (b == Hold::all) return true;
   return b == Hold::rewrite && a >= Hold::write;
 }
 
-bool conflict(const InFlightEntry& a, const InFlightEntry& b) {
-  return conflict(a.hold, b.hold) && a.begin < b.end && b.begin < a.end;
+bool waits(const InFlightEntry& entering, const InFlightEntry& there) {
+  return waits(entering.hold, hold_of(there)) && entering.begin < there.end &&
+         there.begin < entering.end;
 }
 
 }  // namespace
@@ -32,6 +42,7 @@ InFlight::~InFlight() { assert(held_.first == nullptr && waiting_.first == nullp
 
 bool InFlight::enter(InFlightEntry& entry) {
   assert(entry.end <= kWholeEnd);
+  entry.fenced = false;
   if (!exclusive(entry.hold) && enter_fast(entry)) return true;
   return enter_slow(entry);
 }
@@ -105,7 +116,7 @@ void InFlight::leave(InFlightEntry& entry) {
     std::lock_guard lock(mutex_);
     held_.remove(entry);
     entry.place = InFlightEntry::Place::none;
-    if (exclusive(entry.hold)) announced_.fetch_sub(1, std::memory_order_seq_cst);
+    if (announces(entry)) announced_.fetch_sub(1, std::memory_order_seq_cst);
     granted = advance();
   }
   notify(granted);
@@ -131,12 +142,11 @@ void InFlight::give_up(InFlightEntry& entry) {
   {
     std::lock_guard lock(mutex_);
     if (entry.place != Place::fast && entry.place != Place::held) return;
-    auto before = std::exchange(
-        entry.hold, entry.hold <= Hold::given_up_read ? Hold::given_up_read : Hold::given_up);
-    if (exclusive(entry.hold) && !exclusive(before))
-      announced_.fetch_add(1, std::memory_order_seq_cst);
+    bool announced = announces(entry);
+    entry.hold = entry.hold <= Hold::given_up_read ? Hold::given_up_read : Hold::given_up;
+    if (announces(entry) && !announced) announced_.fetch_add(1, std::memory_order_seq_cst);
     if (entry.place == Place::fast) move_to_held(entry);
-    granted = advance();  // reservations need not wait for it any more
+    granted = advance();
   }
   notify(granted);
 }
@@ -154,32 +164,67 @@ void InFlight::move_to_held(InFlightEntry& entry) {
 bool InFlight::fast_conflict(const InFlightEntry& entry) const {
   bool found = false;
   shards_.for_each([&](const Shard& shard) {
-    for (const auto& slot : shard.slots) {
+    for (std::size_t i = 0; i < kFastSlots; ++i) {
+      const auto& slot = shard.slots[i];
       auto begin = slot.begin.load(std::memory_order_seq_cst);
       if (begin == kFree) continue;
       auto packed = slot.end_and_read.load(std::memory_order_relaxed);
-      auto hold = packed & 1 ? Hold::read : Hold::write;
-      found =
-          found || (conflict(entry.hold, hold) && entry.begin < packed / 2 && begin < entry.end);
+      auto hold = shard.fenced[i] ? Hold::given_up : packed & 1 ? Hold::read : Hold::write;
+      found = found || (waits(entry.hold, hold) && entry.begin < packed / 2 && begin < entry.end);
     }
   });
   return found;
 }
 
+/// Whoever asks is announced, and so is what it leaves behind before it leaves: no fast
+/// slot that is fenced is used again before lift_fences() was there.
+void InFlight::fence() {
+  for (auto* entry = held_.first; entry; entry = entry->next) {
+    if (!changes(entry->hold) || entry->fenced) continue;
+    if (!announces(*entry)) announced_.fetch_add(1, std::memory_order_seq_cst);
+    entry->fenced = true;
+  }
+  shards_.for_each([this](Shard& shard) {
+    for (std::size_t i = 0; i < kFastSlots; ++i) {
+      const auto& slot = shard.slots[i];
+      if (shard.fenced[i] || slot.begin.load(std::memory_order_seq_cst) == kFree) continue;
+      if (slot.end_and_read.load(std::memory_order_relaxed) & 1) continue;
+      shard.fenced[i] = true;
+      ++fenced_slots_;
+      announced_.fetch_add(1, std::memory_order_seq_cst);
+    }
+  });
+}
+
+void InFlight::lift_fences() {
+  if (fenced_slots_ == 0) return;
+  shards_.for_each([this](Shard& shard) {
+    for (std::size_t i = 0; i < kFastSlots; ++i) {
+      if (!shard.fenced[i] || shard.slots[i].begin.load(std::memory_order_seq_cst) != kFree)
+        continue;
+      shard.fenced[i] = false;
+      --fenced_slots_;
+      announced_.fetch_sub(1, std::memory_order_seq_cst);
+    }
+  });
+}
+
 bool InFlight::blocked(const InFlightEntry& entry) const {
   for (auto* other = held_.first; other; other = other->next)
-    if (conflict(entry, *other)) return true;
+    if (waits(entry, *other)) return true;
   for (auto* earlier = waiting_.first; earlier != &entry; earlier = earlier->next)
-    if (conflict(entry, *earlier)) return true;
-  return exclusive(entry.hold) && fast_conflict(entry);
+    if (waits(entry, *earlier)) return true;
+  return (exclusive(entry.hold) || fenced_slots_ != 0) && fast_conflict(entry);
 }
 
 InFlightEntry* InFlight::advance() {
+  lift_fences();
   InFlightEntry* chain = nullptr;
   auto** tail = &chain;
   for (auto* entry = waiting_.first; entry;) {
     auto* later = entry->next;
     if (!blocked(*entry)) {
+      if (entry->hold == Hold::rules) fence();
       waiting_.remove(*entry);
       held_.push(*entry);
       entry->place = InFlightEntry::Place::held;

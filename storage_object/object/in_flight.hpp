@@ -25,11 +25,15 @@ enum class Hold : std::uint8_t {
   rewrite,        ///< excludes writes and rewrites; reads see old or new bytes, both right
   all,            ///< excludes everything
   given_up,       ///< a change after give_up(): excludes everything but `rules`
-  rules,          ///< excludes everything but what was given up
+  rules,          ///< excludes what comes later; what is there and changes data is fenced
 };
 
 /// A range that is, or waits to be, worked on. Owned by the caller, unmoved
 /// from enter() to leave().
+///
+/// Fenced: it excludes whatever overlaps, as after give_up(), but its sender still
+/// waits for it. So a change of rules waits for nobody: nothing can be read or written
+/// any more that would tell whether an older change came before it or after.
 struct InFlightEntry {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;  ///< at most 2^63
@@ -41,6 +45,7 @@ struct InFlightEntry {
   // The table's own.
   enum class Place : std::uint8_t { none, fast, held, waiting };
   Place place = Place::none;
+  bool fenced = false;
   std::uint16_t slot = 0;
   void* shard = nullptr;
   InFlightEntry* prev = nullptr;
@@ -89,6 +94,7 @@ class InFlight {
     std::array<FastSlot, kFastSlots> slots;
     std::array<std::uint16_t, kFastSlots> free;  // the owning thread's
     std::uint16_t free_count = kFastSlots;
+    std::array<bool, kFastSlots> fenced{};  // under mutex_
   };
 
   bool enter_fast(InFlightEntry& entry);
@@ -96,6 +102,9 @@ class InFlight {
   void move_to_held(InFlightEntry& entry);
   bool blocked(const InFlightEntry& entry) const;
   bool fast_conflict(const InFlightEntry& entry) const;
+  void fence();
+  /// Of fast slots whose entry has left.
+  void lift_fences();
   /// Enters every waiter that nothing blocks any more; the answer, chained by
   /// also_granted, is to be notified without the lock.
   InFlightEntry* advance();
@@ -107,6 +116,7 @@ class InFlight {
   mutable std::mutex mutex_;                 // guards the lists
   LinkedList<InFlightEntry> held_;           // entered while something was announced
   LinkedList<InFlightEntry> waiting_;
+  std::size_t fenced_slots_ = 0;  // of fast tables; each counts as announced
 };
 
 }  // namespace caisson::object

@@ -36,6 +36,7 @@ void LunObject::Change::forget() {
 void LunObject::Change::granted(InFlightEntry& entry) noexcept {
   auto& self = *static_cast<Change*>(entry.owner);
   self.forget();
+  self.begun = true;
   if (!self.recalled) return self.start();
   self.leave();
   self.refuse(self.recalled);
@@ -52,6 +53,7 @@ void LunObject::recall_change(const void* task, block::BlockErrc why) noexcept {
     if (at == changes_.end()) return;
     change = *at;
   }
+  if (change->begun) return why == block::BlockErrc::busy ? change->hurry() : void();
   if (!in_flight_.withdraw(change->entry)) {
     change->recalled = why;
     return;

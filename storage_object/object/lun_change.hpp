@@ -14,6 +14,7 @@ struct LunObject::Change {
   std::shared_ptr<LunObject> object;
   ChangeOrigin origin;
   Error recalled{};  ///< while it was not waiting: it shall not begin any more
+  bool begun = false;
 
   Change(std::shared_ptr<LunObject> what, ChangeOrigin who);
   virtual ~Change() = default;
@@ -28,6 +29,8 @@ struct LunObject::Change {
   virtual void start() = 0;
   /// Taken back before that: it holds nothing.
   virtual void refuse(Error why) = 0;
+  /// It has begun and is announced, and whoever asked for it has waited long enough.
+  virtual void hurry() {}
 
   void leave() { object->in_flight_.leave(entry); }
   void forget();

@@ -51,6 +51,7 @@ struct alignas(64) LunObject::Counters {
 LunObject::LunObject(LunParts parts)
     : stack_(std::move(parts.stack)),
       data_(parts.data),
+      layer_(parts.layer),
       features_(stack_->features()),
       logical_block_(stack_->geometry().logical_block),
       mode_(parts.cache),
@@ -177,10 +178,17 @@ void LunObject::submit_child(ObjectOp& op) {
   stack_->submit(op.child);
 }
 
-void LunObject::withdraw() {
-  state_.store(LunState::offline, std::memory_order_release);
-  { Pause drained(*this); }
+bool LunObject::withdraw(std::chrono::milliseconds limit) {
+  auto refuse_all = [this] { state_.store(LunState::offline, std::memory_order_release); };
+  // For ever: nobody shall wait behind what hangs.
+  if (limit == std::chrono::milliseconds::max()) refuse_all();
+  {
+    Pause drained(*this, limit);
+    if (!drained.reached()) return false;
+    refuse_all();
+  }
   announce(ObjectEvent::offline);
+  return true;
 }
 
 void LunObject::finish(ObjectOp& op, Error error) {
@@ -293,6 +301,18 @@ LunObject::Pause::Pause(LunObject& object, std::chrono::milliseconds limit) : ob
 }
 
 LunObject::Pause::~Pause() {
+  if (reached_) object_.in_flight_.leave(entry_);
+}
+
+LunObject::ChangeHold::ChangeHold(LunObject& object, std::chrono::milliseconds limit)
+    : object_(object) {
+  entry_.begin = 0;
+  entry_.end = kFlushRange;
+  entry_.hold = Hold::rewrite;
+  reached_ = object_.in_flight_.enter_within(entry_, limit);
+}
+
+LunObject::ChangeHold::~ChangeHold() {
   if (reached_) object_.in_flight_.leave(entry_);
 }
 

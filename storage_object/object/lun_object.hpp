@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "storage_object/block/data_layer.hpp"
 #include "storage_object/object/container_data.hpp"
 #include "storage_object/object/in_flight.hpp"
 #include "storage_object/object/per_thread.hpp"
@@ -56,6 +57,7 @@ struct LunParts {
   Identity identity;
   std::unique_ptr<block::BlockDevice> stack;  ///< top of the stack; owns what is below
   ContainerData* data = nullptr;              ///< bottom of the stack
+  block::DataLayer* layer = nullptr;          ///< in the stack, if there is one
   catalog::CacheMode cache = catalog::CacheMode::writeback;
   bool failed = false;  ///< starts in the failed state
   std::uint64_t config_id = 1;
@@ -143,6 +145,24 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
     bool reached_;
   };
 
+  /// Nothing that changes data is in flight and nothing of the kind starts while it
+  /// lives; reads and flushes go on.
+  class ChangeHold {
+   public:
+    /// reached() is false if something still was in flight after `limit`.
+    ChangeHold(LunObject& object, std::chrono::milliseconds limit);
+    ~ChangeHold();
+    ChangeHold(const ChangeHold&) = delete;
+    ChangeHold& operator=(const ChangeHold&) = delete;
+
+    bool reached() const noexcept { return reached_; }
+
+   private:
+    LunObject& object_;
+    InFlightEntry entry_;
+    bool reached_;
+  };
+
   /// What a look at the store found; observers hear of thresholds.
   void publish_space(const SpaceReport& report);
   void announce(ObjectEvent event);
@@ -151,7 +171,10 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   /// Under a Pause.
   void set_mode(catalog::CacheMode mode, std::shared_ptr<file_store::File> file);
   /// Waits for what is in flight; everything later fails with BlockErrc::offline.
-  void withdraw();
+  void withdraw() { (void)withdraw(std::chrono::milliseconds::max()); }
+  /// The same within `limit`. False: something still is in flight; nothing has changed,
+  /// but what came meanwhile has waited.
+  bool withdraw(std::chrono::milliseconds limit);
   /// How often the durability of what was acknowledged was lost.
   std::uint64_t failures() const { return gate_.failures(); }
   /// Ends the failed state, if there was no failure since failures() was
@@ -167,6 +190,8 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   /// this failure if it is the only one that has not been accepted, else 0.
   std::uint64_t fail();
   ContainerData& data() noexcept { return *data_; }
+  /// nullptr: none.
+  block::DataLayer* layer() noexcept { return layer_; }
 
  private:
   struct Counters;
@@ -198,6 +223,7 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
 
   std::unique_ptr<block::BlockDevice> stack_;
   ContainerData* data_;
+  block::DataLayer* layer_;
   const block::Features features_;
   const std::uint32_t logical_block_;
   std::atomic<catalog::CacheMode> mode_;

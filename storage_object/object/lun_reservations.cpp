@@ -1,28 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a LunObject changes its reservations: it holds the whole object, so that
-// nothing a fenced nexus sent before is still on its way when the change is
-// answered; makes the change durable where that was asked for; then tells.
+// How a LunObject changes its reservations: what a nexus sent before that loses its
+// rights is fenced where it may still change data, so that it comes before the change
+// to all who look; makes the change durable where that was asked for; then tells.
 #include <utility>
 #include <vector>
 
 #include "storage_object/base/errc.hpp"
+#include "storage_object/base/log.hpp"
 #include "storage_object/object/lun_change.hpp"
 
 namespace caisson::object {
 
 struct LunObject::ReservationChange final : Change {
   ReservationRequest request;
-  std::function<void(ReservationResult)> done;
+  std::function<void(ReservationResult)> done;  ///< none once it was answered
   ReservationOutcome outcome;
+  const bool kept_state;  ///< what is kept over a power loss may change
 
   ReservationChange(std::shared_ptr<LunObject> what, ChangeOrigin who, ReservationRequest asked,
                     std::function<void(ReservationResult)> tell)
-      : Change(std::move(what), who), request(std::move(asked)), done(std::move(tell)) {
-    // What is kept goes to the trailer, whose sync waits for those that were given up.
-    if (!request.aptpl && !object->reservations_.state().aptpl) entry.hold = Hold::rules;
+      : Change(std::move(what), who),
+        request(std::move(asked)),
+        done(std::move(tell)),
+        kept_state(request.aptpl || object->reservations_.state().aptpl) {
+    // What is kept goes to the trailer, whose sync waits for all that is under way.
+    if (!kept_state) entry.hold = Hold::rules;
   }
 
-  void refuse(Error) override { answer(ReservationResult::busy); }
+  void refuse(Error) override {
+    tell(kept_state ? ReservationResult::not_kept_yet : ReservationResult::busy);
+    delete this;
+  }
+
+  /// The trailer hangs. What it will say then holds; who asked need not wait for it.
+  void hurry() override {
+    forget();  // by that name something else may be asked for now
+    log::warning("LUN '{}': its reservations cannot be made durable as long as its file hangs",
+                 object->identity()->name);
+    tell(ReservationResult::not_kept_yet);
+  }
 
   void start() override {
     auto& reservations = object->reservations_;
@@ -34,6 +50,7 @@ struct LunObject::ReservationChange final : Change {
     if (outcome.result != ReservationResult::done) return end(outcome.result);
     if (!must_be_kept(before, outcome.state)) return commit();
     if (!object->keeper_) return end(ReservationResult::not_durable);
+    announce();
     object->keeper_(outcome.state, [this](Error error) { resume([this, error] { kept(error); }); });
   }
 
@@ -55,13 +72,14 @@ struct LunObject::ReservationChange final : Change {
   }
 
   void end(ReservationResult result) {
+    forget();
     leave();
-    answer(result);
+    tell(result);
+    delete this;
   }
 
-  void answer(ReservationResult result) {
-    std::unique_ptr<ReservationChange> self(this);
-    done(result);
+  void tell(ReservationResult result) {
+    if (auto told = std::exchange(done, nullptr)) told(result);
   }
 };
 

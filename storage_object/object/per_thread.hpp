@@ -41,6 +41,11 @@ class PerThread {
     for (const auto& slot : slots_)
       if (const auto* one = slot.load(std::memory_order_acquire)) visit(*one);
   }
+  template <class Visitor>
+  void for_each(Visitor visit) {
+    for (auto& slot : slots_)
+      if (auto* one = slot.load(std::memory_order_acquire)) visit(*one);
+  }
 
  private:
   std::array<std::atomic<T*>, kIoThreadSlots> slots_{};

@@ -193,6 +193,13 @@ std::optional<LunView> Registry::find(std::string_view name) const {
   return view(*found->second);
 }
 
+std::optional<LunView> Registry::find(const Uuid& uuid) const {
+  std::lock_guard lock(mutex_);
+  auto found = by_uuid_.find(uuid);
+  if (found == by_uuid_.end()) return std::nullopt;
+  return view(*found->second);
+}
+
 std::optional<LunView> Registry::find_by_file(std::string_view store, std::string_view file) const {
   std::lock_guard lock(mutex_);
   auto found = by_file_.find({std::string(store), std::string(file)});

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 
 #include "storage_object/base/clock.hpp"
 #include "storage_object/base/result.hpp"
+#include "storage_object/block/data_layer.hpp"
 #include "storage_object/catalog/catalog.hpp"
 #include "storage_object/file_store/store.hpp"
 #include "storage_object/object/storage_object.hpp"
@@ -57,8 +59,11 @@ struct ImportOptions {
 
 /// Changes `lun set` can make; absent: unchanged.
 struct SetOptions {
-  std::optional<catalog::CacheMode> cache;
-  std::optional<std::string> location;
+  std::optional<catalog::CacheMode> cache{};
+  std::optional<std::string> location{};
+  /// No host may write (SWP), or all may again; now and after a restart. Of one that
+  /// is served.
+  std::optional<bool> write_protect{};
 };
 
 /// One LUN as administrators see it.
@@ -80,6 +85,14 @@ class RegistryObserver {
 
  protected:
   ~RegistryObserver() = default;
+};
+
+/// What a layer is told of the LUN whose data it lies over.
+struct LayerPlace {
+  const catalog::LunRecord& record;
+  file_store::Store& store;                     ///< outlives the layer
+  std::shared_ptr<file_store::File> container;  ///< its open file
+  bool distrust = false;                        ///< the last stop was not clean
 };
 
 /// A directory for marks of failed LUNs.
@@ -116,11 +129,18 @@ struct RegistryOptions {
   std::chrono::milliseconds start_limit{10000};
   /// How long a change waits for hosts' requests under way to end.
   std::chrono::milliseconds pause_limit{15000};
+  /// How long a change waits for the container to show that it can be written.
+  std::chrono::milliseconds answer_limit{60000};
   /// How long stop() waits for what is flushed and closed.
   std::chrono::milliseconds flush_limit{60000};
   std::vector<std::string> import_directories;
   /// Directories of the gateway itself: no store may be, hold or lie in one of them.
   std::vector<std::string> protected_directories;
+  /// Puts the layer that keeps snapshots over the data of one LUN, below other
+  /// decorators; empty: none.
+  std::function<std::unique_ptr<block::DataLayer>(std::unique_ptr<block::BlockDevice> below,
+                                                  const LayerPlace&)>
+      layer;
   /// Puts decorators (throttle, fault) over the data of one LUN; empty: none.
   std::function<std::unique_ptr<block::BlockDevice>(std::unique_ptr<block::BlockDevice> below,
                                                     const catalog::LunRecord&)>
@@ -185,11 +205,20 @@ class ObjectRegistry {
   virtual Outcome<> remove(std::string_view name) = 0;
 
   virtual std::optional<LunView> find(std::string_view name) const = 0;
+  virtual std::optional<LunView> find(const Uuid& uuid) const = 0;
   virtual std::optional<LunView> find_by_file(std::string_view store,
                                               std::string_view file) const = 0;
   /// The LUNs below one target; for logins, so by an index, not by a search.
   virtual std::vector<LunView> find_by_target(std::string_view target) const = 0;
   virtual std::vector<LunView> list() const = 0;  // by name
+
+  /// Holds back what changes data of all these LUNs, none named twice, and once nothing
+  /// of the kind is in flight among them runs `body`, which does not block. Reads and
+  /// flushes go on. Errc::timed_out after `limit` in all, offline: it did not run.
+  virtual Outcome<> hold_changes(std::span<const Uuid> luns, std::chrono::milliseconds limit,
+                                 const std::function<void()>& body) = 0;
+  /// Whether other images share blocks with its container (StorageObject::start_upkeep).
+  virtual void set_shares_blocks(const Uuid& lun, bool shares) = 0;
 
   /// Copies what the catalog says of grants into a LUN's trailer.
   virtual Outcome<> refresh_grants(const Uuid& lun) = 0;

@@ -58,6 +58,19 @@ std::string_view clash(const LunRecord& a, const LunRecord& b) {
   return {};
 }
 
+/// What was cut from the object that had this name is of no use to another, and
+/// would be left behind.
+Outcome<> check_no_snapshots(catalog::Catalog& catalog, const LunRecord& old) {
+  auto snapshots = catalog.snapshots_of(old.uuid);
+  if (!snapshots) return snapshots.error();
+  if (snapshots->empty()) return {};
+  return failure(Errc::in_use,
+                 fmt::format("{}/{} is another object, and LUN '{}' has {} snapshots of the one it "
+                             "was",
+                             old.store, old.file, old.name, snapshots->size()),
+                 "put the old container back, or delete these snapshots first");
+}
+
 }  // namespace
 
 /// An identity is served once: a copy of a container must not pass for it.
@@ -188,6 +201,8 @@ Outcome<LunView> Registry::adopt_known(const EntryPtr& entry, std::optional<std:
     row.state = LunState::online;
   }
   if (auto fine = check_adoptable(row, entry); !fine) return fine.error();
+  if (row.uuid != old.uuid)
+    if (auto none = check_no_snapshots(*options_.catalog, old); !none) return none.error();
   if (dry_run) return LunView{.record = row, .state = row.state};
   if (auto fitted = fit(row.uuid, **container); !fitted) return fitted.error();
   if (auto replaced = replace_row(entry, row); !replaced) return replaced.error();

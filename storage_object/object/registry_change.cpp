@@ -2,6 +2,8 @@
 // Changes of a LUN that exists: size, name, cache mode, state, grants.
 #include <fmt/format.h>
 
+#include <future>
+
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/log.hpp"
 #include "storage_object/base/names.hpp"
@@ -16,18 +18,17 @@ using catalog::ResizeIntent;
 
 namespace {
 
-Failure still_in_flight(std::string_view name) {
-  return failure(Errc::timed_out,
-                 fmt::format("LUN '{}': requests of hosts do not end; nothing was changed", name),
-                 "look after the file system of its store");
-}
-
 Failure not_served(const LunView& view) {
   return failure(
       Errc::offline,
       fmt::format("LUN '{}' is not online: {}", view.record.name,
                   view.reason.empty() ? "an administrator took it offline" : view.reason),
       fmt::format("bring it back with `caisson lun online {}`", view.record.name));
+}
+
+Failure written_by_another_version(std::string_view name) {
+  return failure(Errc::unsupported, fmt::format("LUN '{}' is read-only", name),
+                 "resize it with the version that wrote it");
 }
 
 Outcome<> check_resize(const LunView& lun, std::uint64_t capacity, bool allow_shrink) {
@@ -50,7 +51,53 @@ Outcome<> check_resize(const LunView& lun, std::uint64_t capacity, bool allow_sh
   return {};
 }
 
+/// While it lives snapshots have what a shrink cuts off, and none is cut that would need
+/// it again. Made before the intent: a start finishes what is intended without asking.
+class CutOff {
+ public:
+  CutOff(block::DataLayer* layer, const ResizeIntent& intent) : layer_(layer) {
+    if (intent.to >= intent.from) layer_ = nullptr;
+    if (layer_ != nullptr) kept_ = layer_->begin_cutting_off(intent.to);
+  }
+  ~CutOff() {
+    if (layer_ != nullptr) layer_->end_cutting_off();
+  }
+  CutOff(const CutOff&) = delete;
+  CutOff& operator=(const CutOff&) = delete;
+  const Outcome<>& kept() const noexcept { return kept_; }
+
+ private:
+  block::DataLayer* layer_;
+  Outcome<> kept_;
+};
+
 }  // namespace
+
+Failure Registry::still_in_flight(const EntryPtr& entry) const {
+  return failure(Errc::timed_out,
+                 fmt::format("LUN '{}': requests of hosts do not end; nothing was changed",
+                             row_of_entry(entry).name),
+                 "look after the file system of its store, then try again");
+}
+
+Outcome<> Registry::check_answers(const EntryPtr& entry) {
+  auto object = view_of(entry).object;
+  if (!object) return {};
+  auto lun = std::static_pointer_cast<LunObject>(object);
+  if (LunObject::Pause pause(*lun, options_.pause_limit); !pause.reached())
+    return still_in_flight(entry);
+  auto answered = std::make_shared<std::promise<void>>();
+  auto answer = answered->get_future();
+  control_->post(entry->looks, [lun, answered] {
+    if (auto file = lun->data().file()) (void)lun->sync_beside(*file);  // fails as any other
+    answered->set_value();
+  });
+  if (answer.wait_for(options_.answer_limit) == std::future_status::ready) return {};
+  return failure(Errc::timed_out,
+                 fmt::format("LUN '{}': its container does not answer; nothing was changed",
+                             row_of_entry(entry).name),
+                 "look after the file system of its store, then try again");
+}
 
 Outcome<LunView> Registry::resize(std::string_view name, std::uint64_t capacity, bool allow_shrink,
                                   bool dry_run) {
@@ -73,11 +120,12 @@ Outcome<LunView> Registry::resize(std::string_view name, std::uint64_t capacity,
     object = entry->object;
     container = entry->container;
   }
-  if (container->read_only())
-    return failure(Errc::unsupported, fmt::format("LUN '{}' is read-only", name),
-                   "resize it with the version that wrote it");
+  if (container->read_only()) return written_by_another_version(name);
   if (auto fine = check_bearing(entry); !fine) return fine.error();
   if (dry_run) return preview_resize(std::move(lun), capacity);
+  if (auto fine = check_answers(entry); !fine) return fine.error();
+  CutOff cut_off(object->layer(), intent);
+  if (!cut_off.kept()) return cut_off.kept().error();
   if (auto noted = intend_resize(entry, *container, intent); !noted) {
     container.reset();
     if (capacity < intent.from && options_.catalog->in_doubt())
@@ -145,7 +193,7 @@ Outcome<> Registry::change_size(const EntryPtr& entry, LunObject& object, Contai
     if (pause->reached())
       object.set_capacity(intent.to, object.config_id());
     else
-      done = still_in_flight(row_of_entry(entry).name);
+      done = still_in_flight(entry);
   }
   if (done) done = container.resize(intent, row_of_entry(entry).thick);
   if (done) return done;
@@ -174,11 +222,16 @@ Outcome<LunView> Registry::set(std::string_view name, const SetOptions& options)
   if (!locked) return locked.error();
   const auto& entry = locked->entry;
   auto row = row_of_entry(entry);
+  if (auto fine = check_answers(entry); !fine) return fine.error();
   // What is served may differ from what is saved: a host may have switched it.
   auto served = view_of(entry).object;
   if (options.cache &&
       (*options.cache != row.cache || (served && served->cache_mode() != *options.cache)))
     if (auto done = switch_cache(entry, *options.cache); !done) return done.error();
+  if (options.write_protect) {
+    if (!served) return not_served(view_of(entry));
+    if (auto done = set_write_protect(entry, *options.write_protect); !done) return done.error();
+  }
   if (options.location && *options.location != row.vendor_location) {
     auto done =
         save(entry, [&](LunRecord& changed) { changed.vendor_location = *options.location; });
@@ -213,7 +266,7 @@ Outcome<> Registry::switch_cache(const EntryPtr& entry, CacheMode mode) {
   auto file = container->open_data(**store, mode);
   if (!file) return file.error();
   LunObject::Pause pause(*object, options_.pause_limit);
-  if (!pause.reached()) return still_in_flight(row_of_entry(entry).name);
+  if (!pause.reached()) return still_in_flight(entry);
   if (auto saved = save(entry, change); !saved) return saved.error();
   auto modes = object->modes().saved();
   modes.cache = mode;
@@ -272,7 +325,7 @@ Outcome<LunView> Registry::set_online(std::string_view name, bool accept_loss) {
 }
 
 Outcome<> Registry::go_offline(const EntryPtr& entry) {
-  take_down(entry);
+  if (!take_down(entry, options_.pause_limit)) return still_in_flight(entry);
   control_->drain(entry->lane);  // a failure that is being recorded
   const bool failing = is_failing(entry);
   const auto why = failure_of(entry);
@@ -294,8 +347,10 @@ Outcome<LunView> Registry::set_offline(std::string_view name) {
   if (lun.record.state != LunState::online && lun.record.state != LunState::failed)
     return not_served(lun);
   if (auto fine = check_not_last(entry); !fine) return fine.error();
+  if (auto fine = check_answers(entry); !fine) return fine.error();
   auto done = go_offline(entry);
   if (!done) {
+    if (view_of(entry).object) return done.error();
     if (auto back = bring_up(entry); !back) {
       std::lock_guard lock(mutex_);
       entry->reason = back.error().message;

@@ -183,6 +183,7 @@ Outcome<> Registry::remove(std::string_view name) {
   const auto& entry = locked->entry;
   auto row = row_of_entry(entry);
   if (auto store = open_store(row.store); !store) return store.error();
+  if (auto fine = check_answers(entry); !fine) return fine.error();
   auto noted = save(entry, [](LunRecord& changed) { changed.state = LunState::deleting; });
   if (!noted) {
     if (options_.catalog->in_doubt()) withdraw_in_doubt(entry, "deleting it");

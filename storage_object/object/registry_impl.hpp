@@ -47,6 +47,8 @@ enum class Bearing : std::uint8_t {
 struct Entry {
   /// What hosts' commands and failures have to be made durable of it.
   const std::shared_ptr<ControlLane> lane = std::make_shared<ControlLane>();
+  /// Of check_answers(), which may hang.
+  const std::shared_ptr<ControlLane> looks = std::make_shared<ControlLane>();
   std::mutex change;
   std::mutex recording;
   std::mutex row;
@@ -92,9 +94,13 @@ class Registry final : public ObjectRegistry {
   Outcome<LunView> set_offline(std::string_view name) override;
   Outcome<> remove(std::string_view name) override;
   std::optional<LunView> find(std::string_view name) const override;
+  std::optional<LunView> find(const Uuid& uuid) const override;
   std::optional<LunView> find_by_file(std::string_view store, std::string_view file) const override;
   std::vector<LunView> find_by_target(std::string_view target) const override;
   std::vector<LunView> list() const override;
+  Outcome<> hold_changes(std::span<const Uuid> luns, std::chrono::milliseconds limit,
+                         const std::function<void()>& body) override;
+  void set_shares_blocks(const Uuid& lun, bool shares) override;
   Outcome<> refresh_grants(const Uuid& lun) override;
   Outcome<RebuildReport> rebuild(bool dry_run) override;
 
@@ -184,8 +190,11 @@ class Registry final : public ObjectRegistry {
   void tell_name(const EntryPtr& entry);
   enum class MayWait : std::uint8_t { no, yes };  ///< for the owner lock, beside the others
   void bring_up_or_note(const EntryPtr& entry, MayWait may_wait);
+  void put_layers(LunParts& parts, const LayerPlace& place) const;
   /// No longer served, closed. Data is flushed first; a failure of that is recorded.
-  void take_down(const EntryPtr& entry);
+  /// False: hosts' requests did not end within `limit`, and nothing has changed.
+  bool take_down(const EntryPtr& entry,
+                 std::chrono::milliseconds limit = std::chrono::milliseconds::max());
   Error keep_reservations(const EntryPtr& entry, const ReservationState& state);
 
   // What hosts set (registry_modes.cpp).
@@ -289,6 +298,11 @@ class Registry final : public ObjectRegistry {
                         const catalog::ResizeIntent& intent);
   bool finish_anew(const EntryPtr& entry, std::string why);
   Outcome<> switch_cache(const EntryPtr& entry, catalog::CacheMode mode);
+  Outcome<> set_write_protect(const EntryPtr& entry, bool protect);
+  Failure still_in_flight(const EntryPtr& entry) const;
+  /// Before a change of one that is served: that nothing of hosts hangs in its file, and
+  /// that a sync of it ends. What begins to hang later is waited for.
+  Outcome<> check_answers(const EntryPtr& entry);
 
   const RegistryOptions options_;
   RegistryObserver* observer_ = nullptr;

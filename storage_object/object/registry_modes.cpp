@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What hosts set at a LUN and what is kept of it: modes, and whether a sanitize
 // has ended. The catalog's row rules the cache mode, the trailer the rest.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "storage_object/base/errc.hpp"
@@ -94,6 +96,31 @@ Outcome<> Registry::save_modes(const EntryPtr& entry, Container& container, Mode
   auto done = container.update([&](format::pb::Trailer& message) { write_modes(message, saved); });
   if (!done && before != saved.cache)
     if (auto back = set_cache(before); !back) log::error("{}", back.error().message);
+  return done;
+}
+
+/// What a host set by SWP, set by the gateway itself: it is nobody's nexus, so all hear.
+Outcome<> Registry::set_write_protect(const EntryPtr& entry, bool protect) {
+  std::shared_ptr<Container> container;
+  std::shared_ptr<LunObject> object;
+  {
+    std::lock_guard lock(mutex_);
+    container = entry->container;
+    object = entry->object;
+  }
+  if (!object || !container) return failure(Errc::offline, "the LUN is not online");
+  LunObject::Pause pause(*object, options_.pause_limit);  // no host saves its own meanwhile
+  if (!pause.reached()) return still_in_flight(entry);
+  auto saved = object->modes().saved();
+  if (saved.write_protect != protect) {
+    saved.write_protect = protect;
+    if (auto done = save_modes(entry, *container, saved); !done) return done;
+    object->set_saved_modes(saved);
+  }
+  auto done = Outcome<>();
+  object->change_modes({}, {.write_protect = protect}, [&](Error error) {
+    if (error) done = failure(to_errc(error), fmt::format("LUN '{}'", row_of_entry(entry).name));
+  });
   return done;
 }
 

@@ -259,7 +259,7 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
                  .config_id = row.config_id,
                  .owner_epoch = row.owner_epoch};
   parts.stack = std::move(data);
-  if (options_.decorate) parts.stack = options_.decorate(std::move(parts.stack), row);
+  put_layers(parts, {row, **store, container->file(), distrust_});
   parts.recorder = [this, lane = entry->lane, weak = std::weak_ptr(entry), uuid = row.uuid](
                        std::shared_ptr<LunObject>, std::function<void()> recorded) {
     marks_->set_quickly(uuid);
@@ -304,7 +304,17 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
   return {};
 }
 
-void Registry::take_down(const EntryPtr& entry) {
+/// Snapshots below everything else that is put over the data.
+void Registry::put_layers(LunParts& parts, const LayerPlace& place) const {
+  if (options_.layer) {
+    auto layer = options_.layer(std::move(parts.stack), place);
+    parts.layer = layer.get();
+    parts.stack = std::move(layer);
+  }
+  if (options_.decorate) parts.stack = options_.decorate(std::move(parts.stack), place.record);
+}
+
+bool Registry::take_down(const EntryPtr& entry, std::chrono::milliseconds limit) {
   std::shared_ptr<LunObject> object;
   std::shared_ptr<Container> container;
   {
@@ -313,11 +323,14 @@ void Registry::take_down(const EntryPtr& entry) {
     container = entry->container;
   }
   if (object) {
-    observer_->on_withdrawn(object);
+    const bool for_ever = limit == std::chrono::milliseconds::max();
+    if (for_ever) observer_->on_withdrawn(object);  // nobody comes in meanwhile
     bool was_failed = object->state() == LunState::failed;
-    object->withdraw();
+    if (!object->withdraw(limit)) return false;
+    if (!for_ever) observer_->on_withdrawn(object);
     auto flushed = file_store::sync(*object->data().file());
     if (!flushed && !was_failed) record_failure(entry, [] {});
+    if (auto* layer = object->layer()) layer->close();
     object->data().close();  // front ends may keep the object
   }
   control_->drain(entry->lane);  // what is still to be kept in the trailer
@@ -326,14 +339,15 @@ void Registry::take_down(const EntryPtr& entry) {
     entry->object.reset();
     entry->container.reset();
   }
-  if (!container) return;
+  if (!container) return true;
   // Its trailer is written with entry->change held or on the lane: by nobody from now
   // on. Who only looks at it may hold it open for a while, but not its lock.
   control_->drain(entry->lane);
   auto store = open_store(row_of_entry(entry).store);
-  if (!store) return;
+  if (!store) return true;
   if (auto locked = container->open_data(**store, catalog::CacheMode::writeback))
     (void)(*locked)->release_owner();  // else it goes with the file
+  return true;
 }
 
 Error Registry::keep_reservations(const EntryPtr& entry, const ReservationState& state) {

@@ -122,6 +122,7 @@ enum class ReservationResult : std::uint8_t {
   not_durable,        ///< could not be made durable; nothing has changed
   offline,            ///< the object is not served
   busy,               ///< taken back before it took effect
+  not_kept_yet,       ///< the file that is to keep it hangs; it may take effect when that answers
 };
 
 /// What the others must hear of.

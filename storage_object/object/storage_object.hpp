@@ -118,14 +118,16 @@ class StorageObject : public block::BlockDevice {
 
   /// A change that has not begun, because it waits for what is in flight, does not
   /// begin: it ends with `why` (`busy` or `aborted`; of reservations always with
-  /// ReservationResult::busy), perhaps before this returns. What has begun goes on. On
+  /// ReservationResult::busy or not_kept_yet), perhaps before this returns. What has begun
+  /// goes on, but with `busy` reservations that cannot be made durable are answered. On
   /// the thread that asked for it.
   virtual void recall_change(const void* task, block::BlockErrc why) noexcept = 0;
 
-  /// Performs a reservation action for an attached session. Nothing is in flight
-  /// while it takes effect but what was given up: once `done` was told, no request that
-  /// it forbids changes what anybody could have read or written since. Where the state is kept over
-  /// a power loss (APTPL) it is durable before that. Does not block; `done` is called on the
+  /// Performs a reservation action for an attached session. It does not wait for
+  /// requests: those that are under way and change data are fenced, so that once `done`
+  /// was told, no request that it forbids changes what anybody could have read or written
+  /// since. Where the state is kept over a power loss (APTPL) nothing is in flight while it
+  /// takes effect, and it is durable before that. Does not block; `done` is called on the
   /// calling thread's executor, perhaps before this returns.
   virtual void change_reservations(ChangeOrigin origin, ReservationRequest request,
                                    std::function<void(ReservationResult)> done) = 0;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Task management while the file below hangs: a real object whose disk keeps
 // requests until the test lets them go. What is answered is answered before.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <future>
 
 #include "tests/support/foreign_initiator.hpp"
@@ -16,8 +18,11 @@ namespace {
 using namespace iscsi;
 using namespace std::chrono_literals;
 using block::IoOp;
+using ::testing::Contains;
+using ::testing::Not;
 
 constexpr const char* kHung = "iqn.2026-11.io.caisson:node:hung";
+constexpr auto kAbortLimit = 300ms;
 constexpr std::uint8_t kBusy = 0x08, kReservationConflict = 0x18, kTaskAborted = 0x40,
                        kCheckCondition = 0x02;
 
@@ -51,7 +56,7 @@ class IscsiHungFile : public ::testing::Test {
     return client;
   }
   static void adjust(ServerOptions& options) {
-    options.timers.abort = 300ms;
+    options.timers.abort = kAbortLimit;
     options.timers.unit_reset = 400ms;
     options.timers.target_reset = 500ms;
     options.timers.range_wait = 100ms;
@@ -78,8 +83,9 @@ class IscsiHungFile : public ::testing::Test {
                             std::span<const std::byte> data) {
     EXPECT_TRUE(IscsiTarget::eventually([&] { return client.write(lba, data).status != kBusy; }));
   }
-  /// PERSISTENT RESERVE OUT of an exclusive access reservation; its status.
-  static std::uint8_t reserve_out(IscsiClient& client, int action, int key, int service_key) {
+  /// PERSISTENT RESERVE OUT of an exclusive access reservation; its tag.
+  static std::uint32_t send_reserve_out(IscsiClient& client, int action, int key, int service_key,
+                                        bool kept = false) {
     std::vector<std::byte> cdb(16), list(24);
     cdb[0] = std::byte{0x5f};
     cdb[1] = static_cast<std::byte>(action);
@@ -87,7 +93,32 @@ class IscsiHungFile : public ::testing::Test {
     cdb[8] = std::byte{24};
     list[7] = static_cast<std::byte>(key);
     list[15] = static_cast<std::byte>(service_key);
-    return client.finish(client.send_command(cdb, kFinalBit | kWriteBit, 24, list)).status;
+    list[20] = static_cast<std::byte>(kept);  // APTPL
+    return client.send_command(cdb, kFinalBit | kWriteBit, 24, list);
+  }
+  /// The same; its status.
+  static std::uint8_t reserve_out(IscsiClient& client, int action, int key, int service_key,
+                                  bool kept = false) {
+    return client.finish(send_reserve_out(client, action, key, service_key, kept)).status;
+  }
+  static std::uint8_t status_of(const Pdu& pdu) {
+    EXPECT_EQ(pdu.opcode(), Opcode::scsi_response);
+    return pdu.as<ScsiResponseBhs>().status;
+  }
+  /// Of whatever was answered before a ping is.
+  static std::vector<int> statuses_until_ping(IscsiClient& client) {
+    auto ping = make_header<NopOutBhs>(Opcode::nop_out);
+    ping.opcode |= kImmediateBit;
+    ping.initiator_task_tag = client.next_tag();
+    ping.target_transfer_tag = kNoTag;
+    ping.cmd_sn = client.cmd_sn;
+    client.send(ping);
+    std::vector<int> statuses;
+    for (;;) {
+      auto pdu = client.receive();
+      if (pdu.opcode() == Opcode::nop_in) return statuses;
+      statuses.push_back(status_of(pdu));
+    }
   }
   static IscsiClient::Result ready(IscsiClient& client) {
     return client.finish(client.send_command(test_unit_ready(), kFinalBit, 0));
@@ -242,33 +273,88 @@ TEST_F(IscsiHungFile, ReinstatementDoesNotWaitForTheFile) {
   EXPECT_EQ(target_.sessions.list().size(), 1u);
 }
 
-TEST_F(IscsiHungFile, ReservationThatWaitsForAHungWriteEndsBusy) {
+TEST_F(IscsiHungFile, ReservationsDoNotWaitForAHungWrite) {
   hang_write(*client_, 0, old_);
   auto other = login(1);
-  EXPECT_EQ(reserve_out(*other, 0x00, 0, 1), kBusy);
-  EXPECT_EQ(other->write(64, new_).status, 0) << "nobody waits behind it";
+  EXPECT_EQ(reserve_out(*other, 0x00, 0, 1), 0);
+  EXPECT_EQ(reserve_out(*other, 0x01, 1, 0), 0);
+  EXPECT_EQ(other->write(64, new_).status, 0);
+  EXPECT_EQ(other->write(0, new_).status, kBusy) << "until the old write has ended";
+  EXPECT_EQ(gate_->hanging(), 1u);
   gate_->release();
+  write_at_last(*other, 0, new_);
+  EXPECT_EQ(other->read(0, 8).data, new_);
 }
 
-/// A cluster fences a node whose write hangs.
-TEST_F(IscsiHungFile, PreemptAndAbortSucceedsOnceTheWriteWasGivenUp) {
-  auto loser = login(1), winner = login(2);
+/// A cluster fences a node whose write hangs; its own, and a third one's, hang too.
+TEST_F(IscsiHungFile, PreemptAndAbortEndsWhatHangs) {
+  auto loser = login(1), winner = login(2), third = login(3);
   reserve_out(*loser, 0x00, 0, 0x11);
-  reserve_out(*loser, 0x01, 0x11, 0);
   reserve_out(*winner, 0x00, 0, 0x22);
-  hang_write(*loser, 0, old_);
-  EXPECT_EQ(reserve_out(*winner, 0x05, 0x22, 0x11), kBusy);
-  EXPECT_EQ(response_of(winner->task_management(TaskFunction::logical_unit_reset, kNoTag, 0)),
-            TaskFunctionResponse::complete);
-  winner->clear_attentions();
+  auto of_winner = hang_write(*winner, 128, old_);
+  auto of_third = hang_write(*third, 256, old_);
+  auto number = loser->cmd_sn;
+  auto tag = hang_write(*loser, 0, old_);
+  auto from = std::chrono::steady_clock::now();
   EXPECT_EQ(reserve_out(*winner, 0x05, 0x22, 0x11), 0);
-  EXPECT_EQ(gate_->hanging(), 1u);
+  EXPECT_LT(std::chrono::steady_clock::now() - from, 2 * kAbortLimit);
+  EXPECT_EQ(gate_->hanging(), 3u) << "answered while the file hung";
+  EXPECT_EQ(response_of(loser->task_management(TaskFunction::abort_task, tag, number)),
+            TaskFunctionResponse::no_such_task)
+      << "it has ended";
   loser->clear_attentions();
+  EXPECT_EQ(reserve_out(*winner, 0x01, 0x22, 0), 0);
   EXPECT_EQ(loser->write(64, old_).status, kReservationConflict);
   EXPECT_EQ(winner->write(0, new_).status, kBusy) << "until the old write has ended";
+  EXPECT_EQ(winner->write(256, new_).status, kBusy);
   gate_->release();
-  write_at_last(*winner, 0, new_);
-  EXPECT_EQ(winner->read(0, 8).data, new_);
+  EXPECT_EQ(winner->finish(of_winner).status, 0) << "what was fenced is answered all the same";
+  EXPECT_EQ(third->finish(of_third).status, 0);
+  for (int lba : {0, 256}) write_at_last(*winner, lba, new_);
+  for (int lba : {0, 256}) EXPECT_EQ(winner->read(lba, 8).data, new_);
+}
+
+/// The other is told of the conflict, or aborted without a word.
+TEST_F(IscsiHungFile, OfTwoThatPreemptEachOtherOneWins) {
+  std::array clients = {login(1), login(2)};
+  for (int round = 0; round < 20; ++round) {
+    for (int i : {0, 1}) {
+      clients[i]->clear_attentions();
+      ASSERT_EQ(reserve_out(*clients[i], 0x06, 0, 0x11 + i), 0);
+    }
+    for (int i : {0, 1}) send_reserve_out(*clients[i], 0x05, 0x11 + i, 0x12 - i);
+    int winner = -1;
+    EXPECT_TRUE(IscsiTarget::eventually([&] {
+      for (int i : {0, 1})
+        if (clients[i]->readable(0ms) && status_of(clients[i]->receive()) == 0) winner = i;
+      return winner >= 0;
+    }));
+    auto& loser = *clients[1 - winner];
+    EXPECT_THAT(statuses_until_ping(loser), Not(Contains(0)));
+    loser.clear_attentions();
+    EXPECT_NE(reserve_out(loser, 0x01, 0x12 - winner, 0), 0) << "it is not registered any more";
+    EXPECT_EQ(reserve_out(*clients[winner], 0x01, 0x11 + winner, 0), 0);
+    EXPECT_EQ(reserve_out(*clients[winner], 0x02, 0x11 + winner, 0), 0);
+  }
+}
+
+/// What is kept over a power loss cannot be kept while the file hangs.
+TEST_F(IscsiHungFile, PreemptAndAbortOfWhatIsKeptIsToldThatTheFileHangs) {
+  auto loser = login(1), winner = login(2);
+  reserve_out(*loser, 0x00, 0, 0x11, true);
+  reserve_out(*loser, 0x01, 0x11, 0);
+  reserve_out(*winner, 0x00, 0, 0x22, true);
+  hang_write(*loser, 0, old_);
+  auto told = winner->finish(send_reserve_out(*winner, 0x05, 0x22, 0x11));
+  EXPECT_EQ(told.status, kCheckCondition);
+  ASSERT_GE(told.sense.size(), 14u);
+  EXPECT_EQ(told.sense[2], std::byte{2});
+  EXPECT_EQ(told.sense[12], std::byte{0x04});
+  EXPECT_EQ(told.sense[13], std::byte{0x07});
+  EXPECT_EQ(gate_->hanging(), 1u);
+  EXPECT_EQ(loser->write(64, old_).status, 0) << "nothing has changed";
+  gate_->release();
+  EXPECT_TRUE(IscsiTarget::eventually([&] { return reserve_out(*winner, 0x05, 0x22, 0x11) == 0; }));
 }
 
 TEST_F(IscsiHungFile, LibiscsiResetsAndIsToldOfResets) {

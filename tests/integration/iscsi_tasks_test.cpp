@@ -196,6 +196,52 @@ TEST_F(IscsiTasks, ColdResetEndsEverySession) {
   EXPECT_TRUE(IscsiTarget::eventually([&] { return target_.sessions.list().empty(); }));
 }
 
+/// A host that may read LUN 0 only, and write LUN 1.
+class IscsiReader : public IscsiTasks {
+ protected:
+  static constexpr const char* kReaders = "iqn.2026-11.io.caisson:node:readers";
+  void SetUp() override {
+    IscsiTasks::SetUp();
+    auto own = std::make_shared<scsi::LogicalUnit>(std::make_shared<MemoryObject>());
+    target_.directory.grant(IscsiTarget::kOpenHost, kReaders,
+                            {scsi::Verdict::granted, {{0, target_.unit, true}, {1, own, false}}});
+    ASSERT_EQ(reader_.login(kReaders).status, 0);
+    reader_.clear_attentions();
+  }
+  TaskFunctionResponse ask(TaskFunction function, std::uint64_t lun = 0) {
+    auto header = reader_.task_request(function, kNoTag, 0);
+    header.lun = lun << 48;
+    reader_.send(header);
+    return response_of(reader_.receive());
+  }
+  IscsiClient reader_{target_.port()};
+};
+
+TEST_F(IscsiReader, EndsNothingOfOthers) {
+  auto tag = client_.send_command(write_16(0, 1), kFinalBit | kWriteBit, 512);
+  auto r2t = client_.receive();
+  for (auto function : {TaskFunction::clear_task_set, TaskFunction::logical_unit_reset,
+                        TaskFunction::target_warm_reset, TaskFunction::target_cold_reset})
+    EXPECT_EQ(ask(function), TaskFunctionResponse::not_authorized) << static_cast<int>(function);
+  client_.answer_r2t(r2t, pattern(512));
+  EXPECT_EQ(client_.finish(tag).status, 0);
+  EXPECT_EQ(client_.finish(client_.send_command(test_unit_ready(), kFinalBit, 0)).status, 0)
+      << "and it has nothing to hear";
+}
+
+TEST_F(IscsiReader, EndsItsOwnAndThoseOfWhatItMayWrite) {
+  hold();
+  auto tag = reader_.send_command(read_16(0, 1), kFinalBit | kReadBit, 512);
+  reader_.send(reader_.task_request(TaskFunction::abort_task_set, kNoTag, 0));
+  EXPECT_FALSE(reader_.readable(50ms)) << "the read has begun";
+  release();
+  EXPECT_EQ(response_of(reader_.receive()), TaskFunctionResponse::complete);
+  EXPECT_EQ(response_of(reader_.task_management(TaskFunction::abort_task, tag, reader_.cmd_sn - 1)),
+            TaskFunctionResponse::no_such_task);
+  for (auto function : {TaskFunction::clear_task_set, TaskFunction::logical_unit_reset})
+    EXPECT_EQ(ask(function, 1), TaskFunctionResponse::complete) << static_cast<int>(function);
+}
+
 /// PERSISTENT RESERVE OUT; where there is a type it is write exclusive.
 IscsiClient::Result reserve_out(IscsiClient& client, std::uint8_t action, std::uint64_t key,
                                 std::uint64_t service_key) {

@@ -19,11 +19,15 @@ using ::testing::Not;
 /// A command line that gives `command` all it requires.
 std::vector<std::string> minimal(const Command& command) {
   std::vector<std::string> words{std::string(command.noun)};
-  if (!command.verb.empty()) words.emplace_back(command.verb);
+  std::istringstream verb{std::string(command.verb)};
+  for (std::string word; verb >> word;) words.push_back(word);
+  if (command.op == wire::Op::schedule_create) words.insert(words.end(), {"--every", "1h"});
   for (const auto& argument : command.arguments) {
     if (!argument.required) continue;
     if (!argument.positional()) words.emplace_back(argument.name);
-    words.emplace_back(argument.kind == Kind::size ? "1G" : "x");
+    words.emplace_back(argument.kind == Kind::size       ? "1G"
+                       : argument.kind == Kind::duration ? "7d"
+                                                         : "x");
   }
   return words;
 }
@@ -93,9 +97,19 @@ TEST_F(CliTest, DryRunsAndRepetitionsSaySo) {
               HasSubstr("store 'main': nothing to change, it is so already\n"));
 }
 
+TEST_F(CliTest, OnAndOffAreSaid) {
+  for (bool on : {true, false}) {
+    caisson({"lun", "set", "db1", "--write-protect", on ? "on" : "off"});
+    auto lun = request<wire::LunSetRequest>();
+    EXPECT_TRUE(lun.has_write_protect());
+    EXPECT_EQ(lun.write_protect(), on);
+  }
+}
+
 TEST_F(CliTest, WhatIsNotTypedIsNotSet) {
   caisson({"lun", "set", "db1", "--location", ""});
   auto lun = request<wire::LunSetRequest>();
+  EXPECT_FALSE(lun.has_write_protect());
   EXPECT_FALSE(lun.has_cache());
   EXPECT_TRUE(lun.has_location());
   caisson({"host", "set", "web", "--quota", "0", "--no-mutual", "--add-iqn", "iqn.a", "--add-iqn",

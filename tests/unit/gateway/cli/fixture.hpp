@@ -34,11 +34,17 @@ class CliTest : public nbs::control::ControlServerTest {
   Ran bare(const std::vector<std::string>& words) {
     std::istringstream in(typed_);
     std::ostringstream out, err;
-    Console console{out, err, in, terminal_, terminal_, [this](const char* name) {
+    Console console{out,
+                    err,
+                    in,
+                    terminal_,
+                    terminal_,
+                    [this](const char* name) {
                       auto found = environment_.find(name);
                       return found == environment_.end() ? std::nullopt
                                                          : std::optional(found->second);
-                    }};
+                    },
+                    terminal_};
     int exit = run(words, console);
     return {exit, out.str(), err.str()};
   }

@@ -95,7 +95,7 @@ TEST_F(CliTest, LunShowIsEveryAttribute) {
             "Cache:                      writeback\n"
             "Thick:                      no\n"
             "Removable:                  no\n"
-            "Write protected by a host:  no\n"
+            "Write protected for hosts:  no\n"
             "Descriptor sense:           no\n"
             "After a restart:            -\n"
             "Condition:                  -\n"
@@ -148,6 +148,13 @@ TEST_F(CliTest, EveryReplyIsOneJsonDocumentWithEveryKey) {
       {{"access", "grant", "a", "b"}, "access change"},
       {{"session", "list"}, "sessions"},
       {{"events"}, "events"},
+      {{"snapshot", "create", "a"}, "snapshots change"},
+      {{"snapshot", "list"}, "snapshots"},
+      {{"snapshot", "lock", "a", "b", "--for", "7d"}, "snapshot change"},
+      {{"snapshot", "restore", "a", "b"}, "lun snapshot kept change"},
+      {{"snapshot", "export", "a", "b", "c"}, "file size change"},
+      {{"snapshot", "schedule", "list"}, "schedules"},
+      {{"snapshot", "policy", "show"}, "policy change"},
       {{"catalog", "backup", "a"}, "file size change"},
       {{"catalog", "restore", "a", "--yes"}, "file restart_required change"},
       {{"status"},

@@ -73,6 +73,8 @@ TEST(KeysTest, EveryKeyTakesEffect) {
       {"log_level", "error"},
       {"daily_copies", "3"},
       {"wipe_rate", "3"},
+      {"snapshot_full_store", "snapshots-first"},
+      {"snapshot_pace", "4"},
       {"iscsi.listen", "127.0.0.1:1"},
       {"iscsi.target_groups", "iqn.2026-11.io.caisson:n:a=1"},
       {"iscsi.login_timeout", "3"},
@@ -99,6 +101,8 @@ TEST(KeysTest, NumbersHaveRanges) {
   for (const auto* wrong : {"", "-1", "257", "1.5", "one", "1 ", "99999999999999999999", "0x1"})
     EXPECT_FALSE(accepts("io_threads", wrong)) << wrong;
   EXPECT_FALSE(accepts("iscsi.max_connections", "0"));
+  EXPECT_TRUE(accepts("snapshot_pace", "100"));
+  EXPECT_FALSE(accepts("snapshot_pace", "101"));
 }
 
 TEST(KeysTest, SecondsMayBeFractions) {

@@ -25,6 +25,23 @@ TEST(AuditSubject, NamesWhatIsChanged) {
   EXPECT_TRUE(subject.dry_run);
 }
 
+TEST(AuditSubject, NamesSnapshotsAndGroups) {
+  wire::SnapshotCreateRequest create;
+  create.add_luns("a");
+  create.add_luns("b");
+  create.set_name("monday");
+  EXPECT_EQ(
+      audit_subject(wire::opcode(wire::Op::snapshot_create), create.SerializeAsString()).object,
+      "a,b monday");
+  wire::SnapshotRenameRequest rename;
+  rename.set_lun("a");
+  rename.set_snapshot("monday");
+  rename.set_to("first");
+  EXPECT_EQ(
+      audit_subject(wire::opcode(wire::Op::snapshot_rename), rename.SerializeAsString()).object,
+      "a monday first");
+}
+
 TEST(AuditSubject, NeverNamesSecrets) {
   wire::HostCreateRequest create;
   create.set_name("db");

@@ -16,10 +16,15 @@ using wire::Role;
 /// Written down by itself, so that a slip in the opcode table shows: what a
 /// role may do beside the verbs of every connection. An admin may do all.
 const std::set<std::string_view> kOperatorMay = {
-    "store.list", "store.show",  "lun.list",     "lun.show", "host.list",
-    "host.show",  "access.list", "session.list", "status",   "events",
+    "store.list",      "store.show",    "lun.list",      "lun.show",      "host.list",
+    "host.show",       "access.list",   "session.list",  "status",        "events",
+    "snapshot.create", "snapshot.list", "snapshot.show", "snapshot.diff", "snapshot.policy.show",
+    "schedule.list",   "schedule.show",
 };
-const std::set<std::string_view> kHostMay = {"lun.resize"};
+const std::set<std::string_view> kHostMay = {
+    "lun.resize",    "snapshot.create", "snapshot.list",
+    "snapshot.show", "snapshot.diff",   "snapshot.restore",
+};
 const std::set<std::string_view> kAgentMay = {};
 
 bool may(Role role, std::string_view verb) {

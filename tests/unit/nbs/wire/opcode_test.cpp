@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 
 #include "nbs/wire/messages.hpp"
@@ -61,11 +62,26 @@ TEST(NbsOpcodes, NobodyButAnAdminChangesWhatIsNotHisOwn) {
   for (const auto& row : opcodes()) {
     EXPECT_TRUE(row.roles.contains(Role::admin)) << row.name;
     if (!row.mutating) continue;
-    EXPECT_FALSE(row.roles.contains(Role::operator_)) << row.name;
+    // A new snapshot takes nothing from anybody: operators may cut one (decision 10).
+    EXPECT_EQ(row.roles.contains(Role::operator_), row.name == "snapshot.create") << row.name;
     EXPECT_FALSE(row.roles.contains(Role::agent)) << row.name;
     if (row.roles.contains(Role::host)) {
       EXPECT_NE(row.right, Right::none) << row.name;
     }
+  }
+}
+
+TEST(NbsOpcodes, WhatAHostMayDoNeedsTheRightThatItsGrantNames) {
+  const std::map<std::string_view, std::string_view> rights = {
+      {"lun.resize", "resize"},      {"snapshot.create", "snapshot"},
+      {"snapshot.list", "snapshot"}, {"snapshot.show", "snapshot"},
+      {"snapshot.diff", "snapshot"}, {"snapshot.restore", "restore"},
+  };
+  for (const auto& row : opcodes()) {
+    auto right = rights.find(row.name);
+    EXPECT_EQ(to_string(row.right), right == rights.end() ? "none" : right->second) << row.name;
+    EXPECT_EQ(row.roles.contains(Role::host) && row.number >= 0x1000, right != rights.end())
+        << row.name;
   }
 }
 

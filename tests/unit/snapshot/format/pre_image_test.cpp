@@ -140,6 +140,26 @@ TEST_F(PreImageTest, EveryFlippedByteEndsTheSegmentAndIsNotReadBack) {
   }
 }
 
+TEST_F(PreImageTest, AnEntryThatDoesNotHangFromTheOneBeforeEndsTheSegment) {
+  BlockHeader header{};
+  header.snapshot = kSnapshot.bytes;
+  header.number = 3;
+  auto bytes = encode_block(header, kSegmentMagic);
+  std::uint32_t chain = load<BlockHeader>(bytes).checksum;
+  auto add = [&bytes](const EntryHeader& entry) {
+    bytes.insert(bytes.end(), bytes_of(entry).begin(), bytes_of(entry).end());
+  };
+  auto first = encode_entry(5, 0, chain, {});
+  add(first);
+  add(encode_entry(6, 1, chain, {}));  // of the right number, but behind another first one
+  file_ = file_of(store_, bytes);
+  EXPECT_EQ(contents().value().entries, 1U);
+  bytes.resize(bytes.size() - sizeof(EntryHeader));
+  add(encode_entry(6, 7, first.checksum, {}));  // behind the right one, of another number
+  file_ = file_of(store_, bytes);
+  EXPECT_EQ(contents().value().entries, 1U);
+}
+
 TEST_F(PreImageTest, AReaderBelievesAnEntryOfItsBlockOnly) {
   auto segment = PreImageWriter::create(*file_, kLabel, kSnapshot, 3).value();
   const auto data = filled(kPreImageBlock, 1);

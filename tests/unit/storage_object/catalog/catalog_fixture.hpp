@@ -93,6 +93,16 @@ class CatalogTest : public ::testing::Test {
   std::unique_ptr<Catalog> catalog_;
 };
 
+inline const std::string kOddStrings[] = {
+    "",
+    "with 'quotes' and \"more\" -- ; DROP TABLE luns",
+    std::string("zero\0inside", 11),
+    "\xff\xfe not UTF-8 \x80",
+    "Größe, 容量, 💾",
+    "line\nbreak\ttab",
+    std::string(100000, 'x'),
+};
+
 inline StoreRecord sample_store(std::string name = "main") {
   return {.name = std::move(name), .location = "/srv/caisson", .import_allowed = true};
 }
@@ -120,8 +130,42 @@ inline LunRecord sample_lun(std::string name = "disk", std::string store = "main
   lun.config_id = 7;
   lun.owner_epoch = 9;
   lun.created_at = 1790000000;
-  lun.snapshots = {{"monday", Uuid::random(), 1790000001}, {"tuesday", Uuid::random(), 1790000002}};
+  lun.kind = LunKind::clone;
+  lun.origin = Uuid::random();
+  lun.restoring = Uuid::random();
   return lun;
+}
+
+inline SnapshotRecord sample_snapshot(const LunRecord& lun, std::uint64_t sequence = 1) {
+  SnapshotRecord snapshot;
+  snapshot.uuid = Uuid::random();
+  snapshot.lun = lun.uuid;
+  snapshot.name = "cut-" + std::to_string(sequence);
+  snapshot.sequence = sequence;
+  snapshot.created_ms = 1790000001123;
+  snapshot.capacity = std::uint64_t{10} << 30;
+  snapshot.state = SnapshotState::present;
+  snapshot.complete = true;
+  snapshot.reason = "its image is shorter than it was";
+  snapshot.group = Uuid::random();
+  snapshot.made_by = "schedule:nightly";
+  snapshot.locked_until = 86400;
+  snapshot.grade = "file-system";
+  snapshot.details = R"({"quiesced": ["db1"],  "n": 1})";
+  return snapshot;
+}
+
+inline ScheduleRecord sample_schedule(std::vector<Uuid> luns, std::string name = "nightly") {
+  ScheduleRecord schedule;
+  schedule.name = std::move(name);
+  schedule.luns = std::move(luns);
+  schedule.spec = "02:30";
+  schedule.zone = "Europe/Berlin";
+  schedule.retention = "24x1h | 14x1d | 8x1w";
+  schedule.quiesce = "db1";
+  schedule.enabled = false;
+  schedule.state = R"({"last": 17})";
+  return schedule;
 }
 
 inline HostRecord sample_host(std::string name = "db1") {

@@ -69,6 +69,19 @@ constexpr const char* kVersion1 = R"sql(
   PRAGMA user_version = 1;
 )sql";
 
+/// The snapshot of version 1, as a catalog of today has it.
+SnapshotRecord first_snapshot() {
+  SnapshotRecord snapshot;
+  snapshot.uuid = *Uuid::parse("ffeeddcc-bbaa-9988-7766-554433221100");
+  snapshot.lun = *Uuid::parse("00112233-4455-6677-8899-aabbccddeeff");
+  snapshot.name = "first";
+  snapshot.sequence = 1;
+  snapshot.created_ms = 1790000001000;
+  snapshot.capacity = 1 << 30;
+  snapshot.state = SnapshotState::present;
+  return snapshot;
+}
+
 class MigrationsTest : public CatalogTest {};
 
 TEST_F(MigrationsTest, CatalogOfVersion1IsReadInFull) {
@@ -92,8 +105,9 @@ TEST_F(MigrationsTest, CatalogOfVersion1IsReadInFull) {
   lun.config_id = 2;
   lun.owner_epoch = 3;
   lun.created_at = 1790000000;
-  lun.snapshots = {{"first", *Uuid::parse("ffeeddcc-bbaa-9988-7766-554433221100"), 1790000001}};
   EXPECT_EQ(luns[0], lun);
+  EXPECT_THAT(*catalog_->snapshots(), ElementsAre(first_snapshot()));
+  EXPECT_TRUE(catalog_->schedules()->empty());
   HostRecord host{.id = 5, .name = "db1", .iqns = {"iqn.1993-08.org.debian:01:abc"}};
   host.chap_user = "user";
   host.chap_secret = "secretsecret1";
@@ -126,6 +140,46 @@ TEST_F(MigrationsTest, WhatVersion2LeftUnfinishedIsKept) {
   EXPECT_EQ(luns[1].import, (RawImage{.file = "disk.raw"}));
   EXPECT_FALSE(*catalog_->setting("pending_rename"));
   EXPECT_FALSE(catalog_->stores()->at(0).mark);
+}
+
+// Version 3 listed the snapshots of a LUN by position.
+TEST_F(MigrationsTest, SnapshotsOfVersion3GetNumbersThatAreNotGivenAgain) {
+  sql(path_, kVersion1);
+  for (int step : {1, 2}) sql(path_, migrations()[static_cast<std::size_t>(step)].sql);
+  sql(path_, R"sql(
+    INSERT INTO snapshots SELECT lun, 1, 'second', x'11111111111111111111111111111111', 1790000002
+      FROM snapshots;
+    INSERT INTO luns (uuid, name, store, file, capacity, logical_block, physical_block, cache,
+        thick, removable, naa, serial, target_name, target_lun, vendor_location, state, reason,
+        config_id, owner_epoch, created_at)
+      SELECT x'ff112233445566778899aabbccddeeff', 'bare', store, 'bare.img', capacity,
+        logical_block, physical_block, cache, thick, removable, naa, serial, target_name, 1,
+        vendor_location, state, reason, 1, 1, created_at FROM luns;
+    PRAGMA user_version = 3;
+  )sql");
+  open();
+  auto second = first_snapshot();
+  second.uuid = *Uuid::parse("11111111-1111-1111-1111-111111111111");
+  second.name = "second";
+  second.sequence = 2;
+  second.created_ms = 1790000002000;
+  EXPECT_THAT(*catalog_->snapshots(), ElementsAre(first_snapshot(), second));
+  auto luns = *catalog_->luns();
+  ASSERT_EQ(luns.size(), 2u);
+  EXPECT_EQ(luns[0].kind, LunKind::disk);
+  EXPECT_FALSE(luns[0].origin || luns[0].restoring);
+  change([&](Transaction& t) {
+    ASSERT_TRUE(t.remove_snapshot(second.uuid));
+    EXPECT_EQ(t.next_snapshot_sequence(second.lun).value(), 3u);
+    EXPECT_EQ(t.next_snapshot_sequence(luns[0].uuid).value(), 1u);
+    EXPECT_EQ(t.erase_lun(second.lun).error().code, Errc::in_use);
+  });
+  EXPECT_EQ(catalog_->grants()->size(), 1u);
+  catalog_.reset();
+  auto database = open_database(path_, SQLITE_OPEN_READWRITE);
+  EXPECT_EQ(*read_number(database->get(), path_, "PRAGMA user_version"), 4);
+  EXPECT_EQ(*read_text(database->get(), path_, "PRAGMA foreign_key_check"), "");
+  EXPECT_TRUE(std::filesystem::exists(path_ + ".before-3"));
 }
 
 TEST_F(MigrationsTest, StepsAreNumberedWithoutGaps) {

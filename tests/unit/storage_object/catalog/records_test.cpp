@@ -16,16 +16,6 @@ class RecordsTest : public CatalogTest {
   RecordsTest() { open(); }
 };
 
-const std::string kOddStrings[] = {
-    "",
-    "with 'quotes' and \"more\" -- ; DROP TABLE luns",
-    std::string("zero\0inside", 11),
-    "\xff\xfe not UTF-8 \x80",
-    "Größe, 容量, 💾",
-    "line\nbreak\ttab",
-    std::string(100000, 'x'),
-};
-
 TEST_F(RecordsTest, StoresRoundTrip) {
   auto plain = sample_store("plain");
   plain.import_allowed = false;
@@ -84,9 +74,18 @@ TEST_F(RecordsTest, LunsRoundTripWithOddStrings) {
   auto lun = sample_lun();
   for (const auto& odd : kOddStrings) {
     lun.naa = lun.serial = lun.vendor_location = lun.reason = lun.target_name = odd;
-    lun.snapshots = {{odd + "s", Uuid::random(), -1}};
     change([&](Transaction& t) { ASSERT_TRUE(t.put_lun(lun)); });
     open();
+    EXPECT_THAT(*catalog_->luns(), ElementsAre(lun));
+  }
+}
+
+TEST_F(RecordsTest, EveryKindRoundTrips) {
+  change([&](Transaction& t) { ASSERT_TRUE(t.put_store(sample_store())); });
+  auto lun = sample_lun();
+  for (auto kind : {LunKind::disk, LunKind::clone, LunKind::view}) {
+    lun.kind = kind;
+    change([&](Transaction& t) { ASSERT_TRUE(t.put_lun(lun)); });
     EXPECT_THAT(*catalog_->luns(), ElementsAre(lun));
   }
 }
@@ -104,28 +103,29 @@ TEST_F(RecordsTest, EveryStateAndCacheModeRoundTrips) {
     }
 }
 
-TEST_F(RecordsTest, PuttingALunAgainReplacesItsSnapshotsAndKeepsItsGrants) {
+TEST_F(RecordsTest, PuttingALunAgainKeepsItsSnapshotsSchedulesAndGrants) {
   auto lun = sample_lun();
+  const auto snapshot = sample_snapshot(lun);
+  const auto schedule = sample_schedule({lun.uuid});
   change([&](Transaction& t) {
     ASSERT_TRUE(t.put_store(sample_store()));
     ASSERT_TRUE(t.put_lun(lun));
     auto host = t.put_host(sample_host());
     ASSERT_TRUE(host);
     ASSERT_TRUE(t.put_grant({.lun = lun.uuid, .host = *host}));
+    ASSERT_TRUE(t.put_snapshot(snapshot));
+    ASSERT_TRUE(t.put_schedule(schedule));
   });
-  const std::vector<std::vector<SnapshotRecord>> lists = {
-      {lun.snapshots[1], lun.snapshots[0]},  // another order
-      {lun.snapshots[0]},
-      {lun.snapshots[0], {"new", Uuid::random(), 5}},
-      {},
-  };
   lun.resize.reset();
-  for (const auto& list : lists) {
-    lun.snapshots = list;
-    change([&](Transaction& t) { ASSERT_TRUE(t.put_lun(lun)); });
-    EXPECT_THAT(*catalog_->luns(), ElementsAre(lun));
-  }
+  lun.origin.reset();
+  lun.restoring.reset();
+  lun.kind = LunKind::view;
+  change([&](Transaction& t) { ASSERT_TRUE(t.put_lun(lun)); });
+  open();
+  EXPECT_THAT(*catalog_->luns(), ElementsAre(lun));
   EXPECT_EQ(catalog_->grants()->size(), 1u);
+  EXPECT_THAT(*catalog_->snapshots(), ElementsAre(snapshot));
+  EXPECT_THAT(*catalog_->schedules(), ElementsAre(schedule));
 }
 
 TEST_F(RecordsTest, HostsRoundTripAndReplaceTheirNames) {
@@ -240,6 +240,8 @@ TEST_F(RecordsTest, ErasingWhatIsNotThereSucceeds) {
     EXPECT_TRUE(t.erase_lun(Uuid::random()));
     EXPECT_TRUE(t.erase_host(77));
     EXPECT_TRUE(t.erase_grant(Uuid::random(), 77));
+    EXPECT_TRUE(t.remove_snapshot(Uuid::random()));
+    EXPECT_TRUE(t.remove_schedule("none"));
   });
 }
 

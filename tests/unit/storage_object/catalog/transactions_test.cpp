@@ -113,7 +113,7 @@ TEST_F(TransactionsTest, ErasingTakesWhatDependsWithIt) {
   EXPECT_EQ(catalog_->grants()->size(), 2u);
   change([&](Transaction& t) { ASSERT_TRUE(t.erase_host(host)); });
   EXPECT_EQ(catalog_->grants()->size(), 1u);
-  change([&](Transaction& t) {  // its snapshots and names went too, so they are free
+  change([&](Transaction& t) {  // its names went too, so they are free
     lun.uuid = Uuid::random();
     ASSERT_TRUE(t.put_lun(lun));
     ASSERT_TRUE(t.put_host(sample_host("h")));

@@ -153,7 +153,8 @@ class Pair {
     } else if (choice == 5) {
       apply(*files_[which], FileOp::allocate, at, length).value();
     } else {
-      auto to = random() % (kBlocks - count + 1) * kBlock;
+      // To its own place, as snapshots do, or to another.
+      auto to = choice == 6 ? at : random() % (kBlocks - count + 1) * kBlock;
       files_[which]->clone_range(*files_[1 - which], at, length, to).value();
       model.replace(to, length, models_[1 - which], at, length);
     }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <thread>
 
 #include "storage_object/base/errc.hpp"
@@ -180,20 +181,21 @@ TEST_F(FailedStateTest, AFlushThatWaitsForItsVerdictIsStillInFlight) {
   while (disk_.hanging() != 1) std::this_thread::yield();
   block::IoRequest waiting;
   waiting.op = IoOp::flush;
-  std::atomic<bool> answered = false, paused = false;
+  std::atomic<bool> answered = false;
   waiting.owner = &answered;
   waiting.complete = [](block::IoRequest& done) noexcept {
     static_cast<std::atomic<bool>*>(done.owner)->store(true);
   };
   object->submit(waiting);
   EXPECT_FALSE(answered);
-  object->change_reservations({}, {.action = object::ReservationAction::reserve_unit},
-                              [&](object::ReservationResult) { paused = true; });
-  EXPECT_FALSE(paused);
+  auto paused = [&] {
+    return object::LunObject::Pause(*lun, std::chrono::milliseconds(0)).reached();
+  };
+  EXPECT_FALSE(paused());
   disk_.release();
   control.join();
   EXPECT_TRUE(answered);
-  EXPECT_TRUE(paused);
+  EXPECT_TRUE(paused());
   EXPECT_EQ(waiting.error, Error());
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests that their senders take back or give up.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <future>
@@ -273,6 +274,15 @@ TEST_F(GivenUpTest, AnAdministratorsChangeWaitsForALimitedTime) {
   auto resized = registry.resize("db", kMiB / 2, true, false);
   ASSERT_FALSE(resized);
   EXPECT_EQ(resized.error().code, Errc::timed_out);
+  auto offline = registry.set_offline("db");
+  ASSERT_FALSE(offline);
+  EXPECT_EQ(offline.error().code, Errc::timed_out);
+  EXPECT_THAT(offline.error().message, ::testing::HasSubstr("LUN 'db'"));
+  EXPECT_FALSE(offline.error().remedy.empty());
+  auto removed = registry.remove("db");
+  ASSERT_FALSE(removed);
+  EXPECT_EQ(removed.error().code, Errc::timed_out);
+  EXPECT_EQ(object_->state(), catalog::LunState::online);
   object_->submit(beside.request);
   EXPECT_TRUE(beside.ended_with({})) << "nobody waits behind it";
   EXPECT_EQ(registry.find("db")->record.cache, catalog::CacheMode::writeback);
@@ -282,19 +292,19 @@ TEST_F(GivenUpTest, AnAdministratorsChangeWaitsForALimitedTime) {
   EXPECT_TRUE(registry.resize("db", kMiB / 2, true, false));
 }
 
-TEST_F(GivenUpTest, ReservationsChangeBesideIt) {
+TEST_F(GivenUpTest, ReservationsChangeBesideWhatHangs) {
   Sent old(IoOp::write, 0, filled(4096, 1)), newer(IoOp::write, 0, filled(4096, 2));
   object_->reservations().attach(7, {"iqn.2026-11.example:a,i,0x1", 1});
   hang(old);
   std::vector<object::ReservationResult> told;
   object_->change_reservations({7}, {.action = object::ReservationAction::reserve_unit},
                                [&](auto result) { told.push_back(result); });
-  EXPECT_TRUE(told.empty());
-  object_->abandon(old.request);
   EXPECT_EQ(told, std::vector{object::ReservationResult::done});
   newer.request.context.nexus = 7;
   object_->submit(newer.request);
-  EXPECT_EQ(newer.completions, 0) << "what it overlaps still waits";
+  EXPECT_EQ(newer.completions, 0) << "what it overlaps waits";
+  object_->abandon(old.request);
+  EXPECT_EQ(newer.completions, 0);
   gate_->release();
   EXPECT_TRUE(newer.ended_with({}));
   object_->reservations().detach(7);
@@ -313,11 +323,34 @@ TEST_F(GivenUpTest, OnesThatAreKeptWaitForItBecauseTheTrailerWould) {
       [&](auto result) { told.push_back(result); });
   EXPECT_TRUE(told.empty());
   object_->recall_change(this, BlockErrc::busy);
-  EXPECT_EQ(told, std::vector{object::ReservationResult::busy});
+  EXPECT_EQ(told, std::vector{object::ReservationResult::not_kept_yet});
   object_->submit(reader.request);
   EXPECT_TRUE(reader.ended_with({}));
   gate_->release();
   thread->run();
+  EXPECT_TRUE(object_->reservations().state().registrations.empty());
+  thread.reset();
+  object_->reservations().detach(7);
+}
+
+TEST_F(GivenUpTest, OnesWhoseTrailerHangsAreAnsweredAndHoldWhenItAnswers) {
+  object_->reservations().attach(7, {"iqn.2026-11.example:a,i,0x1", 1});
+  auto thread = std::make_unique<OwnThread>();
+  gated_.disk.inject({.op = SimOp::sync_all, .hang = true, .file = "db.img"});
+  std::vector<object::ReservationResult> told;
+  object_->change_reservations(
+      {7, this},
+      {.action = object::ReservationAction::register_and_ignore, .service_key = 1, .aptpl = true},
+      [&](auto result) { told.push_back(result); });
+  while (gated_.disk.hanging() == 0) std::this_thread::yield();
+  object_->recall_change(this, BlockErrc::aborted);
+  EXPECT_TRUE(told.empty()) << "what has begun goes on";
+  for (int i = 0; i < 2; ++i) object_->recall_change(this, BlockErrc::busy);
+  EXPECT_EQ(told, std::vector{object::ReservationResult::not_kept_yet});
+  EXPECT_TRUE(object_->reservations().state().registrations.empty());
+  gated_.disk.release();
+  while (object_->reservations().state().registrations.empty()) thread->run();
+  EXPECT_EQ(told.size(), 1u);
   thread.reset();
   object_->reservations().detach(7);
 }

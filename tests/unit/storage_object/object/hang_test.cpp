@@ -212,6 +212,36 @@ TEST_F(HangTest, TheOwnerLockGoesWithTheServiceNotWithWhoLooks) {
   EXPECT_FALSE(registry().find("db"));
 }
 
+/// An administrator is told so; hosts go on, and nothing is lost.
+TEST_F(HangTest, AContainerThatDoesNotAnswerIsLeftAsItIs) {
+  begin([](auto& options) { options.answer_limit = std::chrono::milliseconds(50); });
+  auto served = machine_->make("db", kMiB);
+  EXPECT_EQ(write(*served, 0, filled(4096, 7)), Error());
+  store_.inject({.op = SimOp::sync_all, .hang = true, .file = "db.img"});
+  auto before = registry().find("db")->record;
+  auto refusal = [](auto done) { return done ? Failure() : done.error(); };
+  for (const auto& refused :
+       {refusal(registry().set_offline("db")), refusal(registry().remove("db")),
+        refusal(registry().set("db", {.location = "rack"})),
+        refusal(registry().set("db", {.cache = catalog::CacheMode::writethrough})),
+        refusal(registry().set("db", {.write_protect = true})),
+        refusal(registry().resize("db", kMiB / 2, true, false))}) {
+    EXPECT_EQ(refused.code, Errc::timed_out);
+    EXPECT_THAT(refused.message, HasSubstr("LUN 'db'"));
+    EXPECT_THAT(refused.message, HasSubstr("does not answer"));
+    EXPECT_FALSE(refused.remedy.empty());
+  }
+  EXPECT_EQ(registry().find("db")->record, before);
+  EXPECT_EQ(registry().find("db")->object, served);
+  EXPECT_EQ(served->state(), LunState::online);
+  EXPECT_EQ(write(*served, 4096, filled(4096, 8)), Error()) << "nobody waits behind it";
+  store_.clear_faults();
+  store_.release();
+  auto offline = registry().set_offline("db");
+  EXPECT_TRUE(offline) << offline.error().message;
+  EXPECT_TRUE(registry().remove("db"));
+}
+
 TEST_F(HangTest, ALookThatHangsKeepsNoLunFromBeingDeleted) {
   begin([](auto& options) { options.watch_interval = std::chrono::milliseconds(1); });
   machine_->make("db", kMiB);

@@ -226,28 +226,113 @@ TEST(InFlight, AWriteOfTheFastTableCanBeGivenUp) {
   }).join();
 }
 
-TEST(InFlight, RulesChangeBesideWhatWasGivenUpAndNothingElse) {
+TEST(InFlight, RulesFenceWhatChangesDataAndHoldUpWhatComesLater) {
   InFlight table;
-  Range write(Hold::write, 0, 100), read(Hold::read, 200, 300), rules(Hold::rules, 0, kWholeEnd);
-  EXPECT_TRUE(table.enter(write.entry));
-  EXPECT_TRUE(table.enter(read.entry));
-  EXPECT_FALSE(table.enter(rules.entry));
-  table.give_up(write.entry);
-  EXPECT_FALSE(rules.granted) << "the read is still spoken for";
-  table.give_up(read.entry);
-  table.give_up(read.entry);
-  EXPECT_TRUE(rules.granted);
-  Range later(Hold::write, 500, 600), all(Hold::all, 0, kWholeEnd);
-  EXPECT_FALSE(table.enter(later.entry));
-  EXPECT_FALSE(table.enter(all.entry));
+  Range write(Hold::write, 0, 100), rewrite(Hold::rewrite, 100, 200), read(Hold::read, 200, 300);
+  Range rules(Hold::rules, 0, kWholeEnd);
+  for (auto* one : {&write, &rewrite, &read}) EXPECT_TRUE(table.enter(one->entry));
+  EXPECT_TRUE(table.enter(rules.entry));
+  Range beside(Hold::write, 500, 600), all(Hold::all, 0, kWholeEnd),
+      second(Hold::rules, 0, kWholeEnd);
+  for (auto* one : {&beside, &second}) EXPECT_FALSE(table.enter(one->entry));
   table.leave(rules.entry);
-  EXPECT_TRUE(later.granted);
-  table.leave(later.entry);
-  table.leave(write.entry);
-  EXPECT_FALSE(all.granted) << "a size does not change while anything is under way";
-  table.leave(read.entry);
+  EXPECT_TRUE(beside.granted && second.granted);
+  table.leave(second.entry);
+  Range writer(Hold::write, 50, 60), reader(Hold::read, 150, 160), newer(Hold::write, 200, 300);
+  EXPECT_FALSE(table.enter(writer.entry)) << "what it overlaps may come before the change only";
+  EXPECT_FALSE(table.enter(reader.entry));
+  EXPECT_TRUE(table.enter(newer.entry)) << "reads are not fenced";
+  EXPECT_FALSE(table.enter(all.entry)) << "a size does not change while anything is under way";
+  for (auto* one : {&write, &rewrite}) table.leave(one->entry);
+  EXPECT_TRUE(writer.granted && reader.granted);
+  for (auto* one : {&writer, &reader, &newer, &beside, &read}) table.leave(one->entry);
   EXPECT_TRUE(all.granted);
   table.leave(all.entry);
+}
+
+TEST(InFlight, RulesFenceTheFastTablesToo) {
+  InFlight table;
+  FakeExecutor executor;
+  Range write(Hold::write, 0, 100), read(Hold::read, 300, 400), rules(Hold::rules, 0, kWholeEnd);
+  for (auto* one : {&write, &read}) {
+    EXPECT_TRUE(table.enter(one->entry));
+    ASSERT_EQ(one->entry.place, InFlightEntry::Place::fast);
+  }
+  EXPECT_TRUE(table.enter(rules.entry));
+  table.leave(rules.entry);
+  Range reader(Hold::read, 50, 60), newer(Hold::write, 300, 400), again(Hold::write, 0, 100);
+  EXPECT_FALSE(table.enter(reader.entry));
+  EXPECT_TRUE(table.enter(newer.entry));
+  table.leave(write.entry);
+  EXPECT_TRUE(reader.granted);
+  for (auto* one : {&reader, &newer, &read}) table.leave(one->entry);
+  EXPECT_TRUE(table.enter(again.entry));
+  EXPECT_EQ(again.entry.place, InFlightEntry::Place::fast) << "nothing is announced any more";
+  table.leave(again.entry);
+}
+
+TEST(InFlight, AFencedWriteCanBeGivenUp) {
+  InFlight table;
+  FakeExecutor executor;
+  for (bool fast : {true, false}) {
+    Range all(Hold::all, 0, kWholeEnd), hung(Hold::write, 0, 100), rules(Hold::rules, 0, kWholeEnd);
+    if (!fast) {
+      EXPECT_TRUE(table.enter(all.entry));
+    }
+    EXPECT_EQ(table.enter(hung.entry), fast);
+    if (!fast) table.leave(all.entry);
+    EXPECT_TRUE(table.enter(rules.entry));
+    table.leave(rules.entry);
+    table.give_up(hung.entry);
+    Range reader(Hold::read, 50, 60);
+    EXPECT_FALSE(table.enter(reader.entry));
+    table.leave(hung.entry);
+    EXPECT_TRUE(reader.granted);
+    table.leave(reader.entry);
+  }
+  Range after(Hold::write, 0, 100);
+  EXPECT_TRUE(table.enter(after.entry));
+  EXPECT_EQ(after.entry.place, InFlightEntry::Place::fast) << "nothing is announced any more";
+  table.leave(after.entry);
+}
+
+/// A write that a change of rules found under way is over before anybody reads there.
+TEST(InFlight, ManyThreadsNeverReadUnderAFence) {
+  InFlight table;
+  std::atomic<int> owner = 0;  // who may write; changes under `rules`
+  std::atomic<bool> stop = false, late = false;
+  std::atomic<int> last = 0;
+  std::vector<std::thread> threads;
+  for (int me = 0; me < 2; ++me)
+    threads.emplace_back([&, me] {
+      FakeExecutor executor;
+      while (!stop) {
+        Range write(Hold::write, 0, 512);
+        write.entry.executor = &executor;
+        if (!table.enter(write.entry)) executor.run_until(write.granted);
+        if (owner == me) {
+          std::this_thread::yield();
+          last = me;
+        }
+        table.leave(write.entry);
+      }
+    });
+  FakeExecutor executor;
+  for (int i = 1; i <= 500; ++i) {
+    Range rules(Hold::rules, 0, kWholeEnd), read(Hold::read, 0, 512);
+    for (auto* one : {&rules, &read}) one->entry.executor = &executor;
+    if (!table.enter(rules.entry)) executor.run_until(rules.granted);
+    owner = i % 2;
+    table.leave(rules.entry);
+    if (!table.enter(read.entry)) executor.run_until(read.granted);
+    table.leave(read.entry);
+    last = i % 2;  // from now on only the new owner's
+    std::this_thread::yield();
+    if (last != i % 2) late = true;
+  }
+  stop = true;
+  for (auto& thread : threads) thread.join();
+  EXPECT_FALSE(late);
 }
 
 TEST(InFlight, WhoWaitsForALimitedTimeHoldsUpNobodyAfterIt) {

@@ -108,6 +108,41 @@ struct Listener final : object::ObjectObserver {
   std::vector<std::uint64_t> heard;
 };
 
+TEST_F(ModesTest, AnAdministratorEndsAndSetsWriteProtection) {
+  machine_->make("db", kMiB);
+  auto& registry = machine_->registry();
+  EXPECT_EQ(change(saved({.write_protect = true})), Error());
+  EXPECT_EQ(change({.descriptor_sense = true}), Error());
+  Listener listener;
+  db().subscribe(listener);
+  EXPECT_TRUE(registry.set("db", {.write_protect = false}));
+  EXPECT_EQ(listener.heard, std::vector<std::uint64_t>{0}) << "of nobody's nexus: all hear";
+  EXPECT_FALSE(db().modes().write_protect());
+  EXPECT_TRUE(db().modes().descriptor_sense());
+  EXPECT_EQ(db().modes().saved(), ModeValues()) << "the rest is not saved with it";
+  EXPECT_EQ(write(db(), 0, std::vector<std::byte>(512)), Error());
+  EXPECT_TRUE(registry.set("db", {.write_protect = true}));
+  EXPECT_TRUE(registry.set("db", {.write_protect = true}));
+  EXPECT_EQ(listener.heard.size(), 2u);
+  db().unsubscribe(listener);
+  restart_after(disk_->power_cut(1));
+  EXPECT_TRUE(db().modes().write_protect());
+}
+
+TEST_F(ModesTest, WriteProtectionThatCannotBeSavedIsNotChanged) {
+  machine_->make("db", kMiB);
+  disk_->inject({.op = SimOp::write, .times = 100, .error = EIO, .file = "db.img"});
+  EXPECT_FALSE(machine_->registry().set("db", {.write_protect = true}));
+  EXPECT_EQ(db().modes().current(), ModeValues());
+  EXPECT_EQ(db().modes().saved(), ModeValues());
+  disk_->clear_faults();
+  ASSERT_TRUE(machine_->registry().set_offline("db"));
+  auto set = machine_->registry().set("db", {.write_protect = true});
+  ASSERT_FALSE(set);
+  EXPECT_EQ(set.error().code, Errc::offline);
+  EXPECT_FALSE(set.error().remedy.empty());
+}
+
 TEST_F(ModesTest, EveryChangeIsToldAlsoOfTheCacheAlone) {
   machine_->make("db", kMiB);
   Listener others;

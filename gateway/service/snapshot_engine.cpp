@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/service/snapshot_engine.hpp"
+
+#include "storage_object/base/errc.hpp"
+
+namespace caisson::service {
+namespace {
+
+/// Where this version ends: what is named is not made by it yet.
+Failure not_in_this_version(const char* what, const char* instead) {
+  return failure(Errc::unsupported, std::string("this version of caissond ") + what, instead);
+}
+
+ScheduleView view_of(const snapshot::ScheduleView& view) {
+  return {view.record, view.next_at, view.last_at, view.last_result};
+}
+
+Outcome<ScheduleChange> change_of(const Outcome<snapshot::ScheduleChange>& change) {
+  if (!change) return change.error();
+  return ScheduleChange{view_of(change->schedule), change->changed};
+}
+
+}  // namespace
+
+Outcome<std::vector<SnapshotView>> SnapshotEngine::create(const CreateOptions& options) {
+  return manager_.create(options);
+}
+
+Outcome<std::vector<SnapshotView>> SnapshotEngine::list(std::string_view lun) {
+  return manager_.list(lun);
+}
+
+Outcome<SnapshotView> SnapshotEngine::show(std::string_view lun, std::string_view snapshot) {
+  return manager_.show(lun, snapshot);
+}
+
+Outcome<SnapshotView> SnapshotEngine::rename(std::string_view lun, std::string_view snapshot,
+                                             std::string_view to, bool dry_run) {
+  return manager_.rename(lun, snapshot, to, dry_run);
+}
+
+Outcome<SnapshotView> SnapshotEngine::lock(std::string_view lun, std::string_view snapshot,
+                                           std::chrono::seconds duration, bool dry_run) {
+  return manager_.lock(lun, snapshot, duration, dry_run);
+}
+
+Outcome<SnapshotView> SnapshotEngine::unlock(std::string_view lun, std::string_view snapshot,
+                                             bool dry_run) {
+  return manager_.unlock(lun, snapshot, dry_run);
+}
+
+std::uint64_t SnapshotEngine::run_seconds() {
+  return static_cast<std::uint64_t>(manager_.run_time().count());
+}
+
+Outcome<> SnapshotEngine::remove(std::string_view lun, std::string_view snapshot, bool dry_run) {
+  return manager_.remove(lun, snapshot, dry_run);
+}
+
+Outcome<std::string> SnapshotEngine::restore(const RestoreOptions&) {
+  return not_in_this_version("does not restore a LUN that is served",
+                             "with the LUN offline, copy the snapshot's image over the container's "
+                             "data, up to the capacity");
+}
+
+Outcome<object::LunView> SnapshotEngine::clone(const CloneOptions&) {
+  return not_in_this_version("makes no clones", "caisson lun import copies a snapshot's image");
+}
+
+Outcome<DiffPage> SnapshotEngine::diff(const DiffQuery& query) {
+  auto page = manager_.diff(query.lun, query.from, query.to, query.cursor, query.limit);
+  if (!page) return page.error();
+  DiffPage out{.cursor = page->cursor, .done = page->done, .capacity = page->capacity};
+  for (const auto& changed : page->changed)
+    out.extents.push_back({changed.offset, changed.length, false});
+  return out;
+}
+
+Outcome<ExportedFile> SnapshotEngine::export_image(const ExportOptions&) {
+  return not_in_this_version("exports no images",
+                             "a snapshot that is whole is a file in .snapshots already");
+}
+
+Outcome<object::LunView> SnapshotEngine::expose(std::string_view, std::string_view,
+                                                std::string_view, bool) {
+  return not_in_this_version("shows no snapshots as LUNs",
+                             "a snapshot that is whole is a file in .snapshots");
+}
+
+Outcome<> SnapshotEngine::unexpose(std::string_view, bool) {
+  return not_in_this_version("shows no snapshots as LUNs", "there is nothing to take back");
+}
+
+SnapshotPolicy SnapshotEngine::policy() {
+  return {manager_.policy().hosts_first.load(), manager_.policy().pace.load()};
+}
+
+void SnapshotEngine::set_policy(const SnapshotPolicy& policy) {
+  manager_.policy().hosts_first.store(policy.hosts_first);
+  manager_.policy().pace.store(policy.pace);
+}
+
+Outcome<std::vector<ScheduleView>> SnapshotEngine::schedules() {
+  auto all = runner_.list();
+  if (!all) return all.error();
+  std::vector<ScheduleView> views;
+  for (const auto& one : *all) views.push_back(view_of(one));
+  return views;
+}
+
+Outcome<ScheduleChange> SnapshotEngine::create_schedule(const catalog::ScheduleRecord& record,
+                                                        bool dry_run) {
+  return change_of(runner_.create(record, dry_run));
+}
+
+Outcome<ScheduleChange> SnapshotEngine::change_schedule(
+    std::string_view name, const std::function<Outcome<>(catalog::ScheduleRecord&)>& edit,
+    bool dry_run) {
+  return change_of(runner_.change(name, edit, dry_run));
+}
+
+Outcome<> SnapshotEngine::remove_schedule(std::string_view name, bool dry_run) {
+  return runner_.remove(name, dry_run);
+}
+
+}  // namespace caisson::service

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// The port of the snapshot verbs, over the manager and the runner of schedules.
+#pragma once
+
+#include "gateway/service/snapshots.hpp"
+#include "snapshot/manager/schedules.hpp"
+
+namespace caisson::service {
+
+/// Thread rules as Snapshots. Both outlive it.
+class SnapshotEngine final : public Snapshots {
+ public:
+  SnapshotEngine(snapshot::Manager& manager, snapshot::ScheduleRunner& runner)
+      : manager_(manager), runner_(runner) {}
+
+  Outcome<std::vector<SnapshotView>> create(const CreateOptions& options) override;
+  Outcome<std::vector<SnapshotView>> list(std::string_view lun) override;
+  Outcome<SnapshotView> show(std::string_view lun, std::string_view snapshot) override;
+  Outcome<SnapshotView> rename(std::string_view lun, std::string_view snapshot, std::string_view to,
+                               bool dry_run) override;
+  Outcome<SnapshotView> lock(std::string_view lun, std::string_view snapshot,
+                             std::chrono::seconds duration, bool dry_run) override;
+  Outcome<SnapshotView> unlock(std::string_view lun, std::string_view snapshot,
+                               bool dry_run) override;
+  std::uint64_t run_seconds() override;
+  Outcome<> remove(std::string_view lun, std::string_view snapshot, bool dry_run) override;
+
+  Outcome<std::string> restore(const RestoreOptions& options) override;
+  Outcome<object::LunView> clone(const CloneOptions& options) override;
+  Outcome<DiffPage> diff(const DiffQuery& query) override;
+  Outcome<ExportedFile> export_image(const ExportOptions& options) override;
+  Outcome<object::LunView> expose(std::string_view lun, std::string_view snapshot,
+                                  std::string_view name, bool dry_run) override;
+  Outcome<> unexpose(std::string_view name, bool dry_run) override;
+
+  SnapshotPolicy policy() override;
+  void set_policy(const SnapshotPolicy& policy) override;
+
+  Outcome<std::vector<ScheduleView>> schedules() override;
+  Outcome<ScheduleChange> create_schedule(const catalog::ScheduleRecord& record,
+                                          bool dry_run) override;
+  Outcome<ScheduleChange> change_schedule(
+      std::string_view name, const std::function<Outcome<>(catalog::ScheduleRecord&)>& edit,
+      bool dry_run) override;
+  Outcome<> remove_schedule(std::string_view name, bool dry_run) override;
+
+ private:
+  snapshot::Manager& manager_;
+  snapshot::ScheduleRunner& runner_;
+};
+
+}  // namespace caisson::service
