@@ -109,7 +109,11 @@ void ChainScenario::step() {
 /// The process ends, or the machine.
 void ChainScenario::die() {
   auto kill = random_.chance(30) && !world_.failed;  // what was lost shows only then
-  world_.end();
+  auto left = world_.index + ".left";
+  std::error_code none;
+  std::filesystem::copy_file(world_.index, left, none);
+  world_.end();  // which leaves an index behind as no dead process does
+  if (!none) std::filesystem::rename(left, world_.index);
   ballast_.reset();
   note(kill ? "killed" : "power cut");
   store_ = kill ? store_->killed() : store_->power_cut(random_.next());
