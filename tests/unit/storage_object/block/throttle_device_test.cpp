@@ -82,7 +82,7 @@ TEST(ThrottleDevice, BackgroundYieldsToHosts) {
   ThrottleDevice device(below, {.bytes_per_second = 512'000, .burst = 0ms});
   OnIoThread io;
   std::vector<IoRequest> requests;
-  requests.push_back(request_of(IoOp::write, 0, 102'400));  // 200 ms of debt
+  requests.push_back(request_of(IoOp::write, 0, 512'000));  // a second of debt
   for (std::uint64_t i = 100; i < 105; ++i)
     requests.push_back(request_of(IoOp::write, i, 512, Priority::background));
   for (std::uint64_t i = 1; i < 20; ++i) requests.push_back(request_of(IoOp::write, i));
