@@ -115,14 +115,15 @@ Outcome<> Application::open_objects() {
                                                  .name = place.record.name,
                                                  .store = &place.store,
                                                  .store_name = place.record.store,
-                                                 .container = place.container,
-                                                 .distrust = place.distrust});
+                                                 .container = place.container});
   };
   registry_ = object::ObjectRegistry::make(std::move(options));
   directory_->bind(*registry_);
   snapshot_luns_.bind(*registry_);
   snapshots_ = std::make_unique<snapshot::Manager>(
-      snapshot::ManagerOptions{.catalog = catalog_.get(), .luns = &snapshot_luns_});
+      snapshot::ManagerOptions{.catalog = catalog_.get(),
+                               .luns = &snapshot_luns_,
+                               .index_directory = config_.state_directory + "/snapshot-index"});
   if (auto known = snapshots_->start(); !known) return known;
   if (auto started = registry_->start(*directory_); !started) return started;
   objects_open_ = true;

@@ -153,8 +153,7 @@ class SnapshotMachine {
                                                  .name = place.record.name,
                                                  .store = &place.store,
                                                  .store_name = place.record.store,
-                                                 .container = place.container,
-                                                 .distrust = place.distrust});
+                                                 .container = place.container});
     };
   }
 
