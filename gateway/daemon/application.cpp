@@ -116,7 +116,6 @@ Outcome<> Application::open_objects() {
                                                  .store = &place.store,
                                                  .store_name = place.record.store,
                                                  .container = place.container,
-                                                 .distrust = place.distrust,
                                                  .restoring = place.record.restoring});
   };
   registry_ = object::ObjectRegistry::make(std::move(options));
@@ -124,7 +123,9 @@ Outcome<> Application::open_objects() {
   snapshot_luns_.bind(*registry_);
   snapshot_luns_.watch(*access_, sessions_);
   snapshots_ = std::make_unique<snapshot::Manager>(
-      snapshot::ManagerOptions{.catalog = catalog_.get(), .luns = &snapshot_luns_});
+      snapshot::ManagerOptions{.catalog = catalog_.get(),
+                               .luns = &snapshot_luns_,
+                               .index_directory = config_.state_directory + "/snapshot-index"});
   if (auto known = snapshots_->start(); !known) return known;
   if (auto started = registry_->start(*directory_); !started) return started;
   objects_open_ = true;

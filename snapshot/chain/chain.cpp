@@ -50,6 +50,7 @@ std::shared_ptr<Member> Chain::find(const Uuid& snapshot) const {
 }
 
 bool Chain::shares_blocks() const {
+  if (!parts_.source->traits().clone) return false;  // whole ones were copied
   return std::ranges::any_of(*members(), [](const auto& member) {
     return !member->invalid() && (member->whole() || member->primitive() == Primitive::reflink);
   });
@@ -133,8 +134,9 @@ void Chain::close() {
   closed_.store(true);
   for (auto users = users_.load(); users != 0; users = users_.load()) users_.wait(users);
   parts_.threads->drain(lane_);
-  if (index_)
-    if (auto closed = index_->close(); !closed) log::info("{}", closed.error().message);
+  if (!index_) return;
+  if (auto closed = index_->close(); !closed) log::info("{}", closed.error().message);
+  if (members_->empty()) CaptureIndex::discard(parts_.index);
 }
 
 }  // namespace caisson::snapshot

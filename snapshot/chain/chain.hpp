@@ -71,8 +71,7 @@ class Chain final : public std::enable_shared_from_this<Chain> {
 
   /// Takes up the snapshots that the catalog knows, ascending. One that is damaged is
   /// invalid, and so are those that read through it; nothing else fails for that.
-  static std::shared_ptr<Chain> open(ChainParts parts, std::span<const Member::Known> known,
-                                     bool distrust);
+  static std::shared_ptr<Chain> open(ChainParts parts, std::span<const Member::Known> known);
   ~Chain();
 
   /// A host did something: the background takes its time.
@@ -219,15 +218,13 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   Step background_failed(const Failure& why);
   void replace(const std::function<void(Members&)>& change);
 
-  /// Who has a byte itself, and how far that holds.
-  struct Found {
-    const Member* member = nullptr;  ///< nullptr: the container
-    std::uint64_t until = 0;
-  };
-  Outcome<Found> find_holder(const Members& members, std::size_t index, std::uint64_t offset,
-                             std::uint64_t end) const;
-  Outcome<Found> find_folded(const Members& members, std::size_t first, std::size_t stop,
-                             std::uint64_t offset, std::uint64_t end) const;
+  /// The first member from `index` on that has the byte itself, else the container. What
+  /// it says of the container was true of every byte up to `until` at some time during the
+  /// call; what it says of a member stays true.
+  Outcome<Holder> holder_at(const Members& members, std::size_t index, std::uint64_t offset,
+                            std::uint64_t end) const;
+  Outcome<Holder> folded_holder(const Members& members, std::size_t first, std::size_t stop,
+                                std::uint64_t offset, std::uint64_t end) const;
   static std::uint64_t first_that_captures(const Members& members);
   Outcome<std::uint64_t> read_some(const Uuid& snapshot, std::uint64_t offset,
                                    std::span<std::byte> into) const;
@@ -260,6 +257,7 @@ class Chain final : public std::enable_shared_from_this<Chain> {
 
   std::uint64_t fold_cursor_ = 0;  ///< up to here the units of that one are in the index
   Uuid fold_of_;
+  Uuid exported_;  ///< stays in memory: it is on its way to a whole image
   unsigned turn_ = 0;
 
   std::atomic<bool> closed_{false};

@@ -98,11 +98,12 @@ Outcome<> Chain::Listing::judge_batch(std::uint64_t offset) {
 Outcome<> Chain::Listing::judge_runs(std::uint64_t offset) {
   for (judged_ = offset; judged_ < end_ && runs_.size() < kBatch;) {
     auto run = next_run(judged_);
-    if (run.unchanged) {
-      judged_ = run.end;
+    if (!run) return run.error();
+    if (run->unchanged) {
+      judged_ = run->end;
       continue;
     }
-    auto went_on = judge_run(run);
+    auto went_on = judge_run(*run);
     if (!went_on) return went_on.error();
     if (!*went_on) break;
   }
@@ -111,7 +112,7 @@ Outcome<> Chain::Listing::judge_runs(std::uint64_t offset) {
 
 /// Who holds what is at `offset` in both, and up to where: at edges of blocks. The block
 /// in which the older side ends is its own to the end: what follows there is zeros.
-Chain::Listing::Stretch Chain::Listing::next_run(std::uint64_t offset) const {
+Outcome<Chain::Listing::Stretch> Chain::Listing::next_run(std::uint64_t offset) const {
   const auto& older = *(*all_)[from_];
   Stretch run{.offset = offset, .end = end_};
   if (asked_.options.method == Method::contents) return run;
@@ -121,13 +122,17 @@ Chain::Listing::Stretch Chain::Listing::next_run(std::uint64_t offset) const {
   };
   if (!run.grown) {
     auto in_older = std::min(offset, older.capacity() - 1);
-    run.from = holder_at(*all_, from_, in_older, std::min(end_, older.capacity()));
+    auto from = chain_.holder_at(*all_, from_, in_older, std::min(end_, older.capacity()));
+    if (!from) return from.error();
+    run.from = std::move(*from);
     run.end = to_block(run.from.until);
     // Held by one and the same: nothing was overwritten, or it would have been captured.
     run.unchanged = run.from.index >= to_;
     if (run.unchanged) return run;
   }
-  run.to = holder_at(*all_, to_, offset, run.end);
+  auto to = chain_.holder_at(*all_, to_, offset, run.end);
+  if (!to) return to.error();
+  run.to = std::move(*to);
   run.end = to_block(run.to.until);
   return run;
 }
@@ -155,7 +160,10 @@ Outcome<bool> Chain::Listing::judge_run(const Stretch& run) {
     if (old != nullptr && !old->holds(judged_)) (*now)->age();
     auto judged = judge(old, **now, judged_, run.end);
     if (!judged) return unreadable(judged.error());
-    if (judged->verdict == Verdict::equal && !still_holds(run.to, judged->end)) return false;
+    if (judged->verdict == Verdict::equal) {
+      auto holds = still_holds(run.to, judged->end);
+      if (!holds || !*holds) return holds;
+    }
     if (judged->by_address) rely_on(*old, judged->end);
     if (judged->verdict == Verdict::changed && !run.grown && !shares(run))
       judged->verdict = Verdict::unknown;
@@ -178,19 +186,25 @@ bool Chain::Listing::is_image(const Holder& holder) {
 
 /// The container is believed, for a snapshot, only if still nobody had captured the
 /// range when its map had been read: then nothing of it had been overwritten.
-bool Chain::Listing::still_holds(const Holder& holder, std::uint64_t end) const {
+Outcome<bool> Chain::Listing::still_holds(const Holder& holder, std::uint64_t end) const {
   if (holder.member || !asked_.to) return true;
   auto now = chain_.members();
   auto at = std::ranges::find(*now, *asked_.to, [](const auto& one) { return one->uuid(); });
   if (at == now->end()) return false;
   auto last = std::min(end, (*at)->capacity());
-  auto again = holder_at(*now, static_cast<std::size_t>(at - now->begin()), judged_, last);
-  return !again.member && again.until == last;
+  auto again = chain_.holder_at(*now, static_cast<std::size_t>(at - now->begin()), judged_, last);
+  if (!again) return again.error();
+  return !again->member && again->until == last;
 }
 
+/// Of an image that is not whole what was read before says nothing of what it has got since.
 Outcome<MapView*> Chain::Listing::view_of(const Holder& holder) {
+  bool settled = !holder.member || holder.member->whole();
   auto found = views_.find(holder.member);
-  if (found != views_.end()) return &found->second;
+  if (found != views_.end()) {
+    found->second.settle(settled);
+    return &found->second;
+  }
   std::shared_ptr<file_store::File> file = chain_.parts_.source;
   auto limit = end_;
   if (holder.member) {
@@ -200,7 +214,9 @@ Outcome<MapView*> Chain::Listing::view_of(const Holder& holder) {
     limit = std::min(end_, holder.member->padded_capacity());
   }
   auto by_map = asked_.options.method != Method::captures;
-  return &views_.try_emplace(holder.member, std::move(file), limit, by_map).first->second;
+  auto& view = views_.try_emplace(holder.member, std::move(file), limit, by_map).first->second;
+  view.settle(settled);
+  return &view;
 }
 
 void Chain::Listing::rely_on(MapView& view, std::uint64_t end) {

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "snapshot/chain/capture.hpp"
-#include "snapshot/chain/holder.hpp"
 #include "snapshot/chain/lane.hpp"
 #include "storage_object/base/buffer.hpp"
 
@@ -55,6 +54,8 @@ Outcome<std::uint64_t> Chain::complete_some(const Uuid& snapshot) {
       return failure(Errc::corrupt, "snapshot '" + member->name() +
                                         "' is no image any more: " + member->why_invalid());
     if (member->whole()) return member->publish();
+    exported_ = snapshot;
+    if (auto unfolded = unfold(*member); !unfolded) return unfolded;
     auto worked = member->primitive() == Primitive::copy ? complete_by_copy(member)
                                                          : complete_by_reflink(*member);
     if (!worked) return worked;
@@ -99,8 +100,9 @@ Outcome<> Chain::take_missing(Member& member, Run run) {
   auto offset = run.first * member.unit();
   auto end = std::min(run.end() * member.unit(), member.capacity());
   auto holder = holder_at(*all, static_cast<std::size_t>(at - all->begin()), offset, end);
-  if (!holder.member) {
-    Run held{run.first, (holder.until - offset) / member.unit()};
+  if (!holder) return holder.error();
+  if (!holder->member) {
+    Run held{run.first, (holder->until - offset) / member.unit()};
     if (auto hole = hole_units(member, *parts_.source, held, kCopied); hole != 0)
       return member.record({}, std::vector<Run>{{run.first, hole}});
   }

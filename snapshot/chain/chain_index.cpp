@@ -31,8 +31,9 @@ Chain::Step Chain::fold_some() {
   auto all = members();
   for (std::size_t i = 0; i + 1 < all->size(); ++i) {
     const auto& member = (*all)[i];
-    // Not while something is handed on to it.
+    // Not while something is handed on to it, or it is being exported.
     if (member->ghost() || (*all)[i + 1]->ghost() || !member->may_fold()) continue;
+    if (member->uuid() == exported_) continue;
     auto folded = fold(*member);
     return folded ? Step::worked : background_failed(folded.error());
   }
@@ -56,7 +57,7 @@ Outcome<> Chain::fold(Member& member) {
     left -= run->count;
   }
   bool all = done && left != 0;
-  if (all) done = index.set_complete(member.uuid());
+  if (all) done = index.set_complete(member.uuid(), set.count());
   if (auto ended = index.commit(); done) done = ended;
   if (!done || all) fold_of_ = {};  // if ever again, then from the beginning
   if (!done || !all) return done;

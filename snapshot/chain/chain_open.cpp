@@ -2,7 +2,7 @@
 // The snapshots that a chain finds when it begins.
 #include <algorithm>
 #include <iterator>
-#include <set>
+#include <map>
 #include <utility>
 
 #include "snapshot/chain/index_batch.hpp"
@@ -23,7 +23,7 @@ const CapturedUnits& nothing() {
 /// What is found on the way.
 struct Chain::Loading {
   Outcome<FolderContents> folder;
-  std::set<Uuid> folded = {};                   ///< what they captured is in the index
+  std::map<Uuid, std::uint64_t> folded = {};    ///< what they captured is in the index
   std::unique_ptr<IndexBatch> batch = nullptr;  ///< others that go there
   bool broken = false;                          ///< some did not get there
   std::vector<std::shared_ptr<Member>> members = {};
@@ -35,7 +35,8 @@ struct Chain::Loading {
     bool plain = newest || known.whole || known.creating || !known.invalid.empty() || !batch ||
                  found->removed.contains(known.uuid) || found->segments.contains(known.uuid);
     if (plain) return Member::open(place, known, *found);
-    if (folded.contains(known.uuid)) return Member::open_folded(place, known);
+    if (auto units = folded.find(known.uuid); units != folded.end())
+      return Member::open_folded(place, known, units->second);
     if (batch->large() && !batch->flush()) {
       broken = true;
       batch.reset();
@@ -49,8 +50,7 @@ struct Chain::Loading {
   const FolderContents none = {};
 };
 
-std::shared_ptr<Chain> Chain::open(ChainParts parts, std::span<const Member::Known> known,
-                                   [[maybe_unused]] bool distrust) {
+std::shared_ptr<Chain> Chain::open(ChainParts parts, std::span<const Member::Known> known) {
   std::shared_ptr<Chain> chain(new Chain(std::move(parts)));
   chain->load(known);
   chain->kick();
@@ -59,7 +59,7 @@ std::shared_ptr<Chain> Chain::open(ChainParts parts, std::span<const Member::Kno
 
 void Chain::load(std::span<const Member::Known> known) {
   Loading loading{.folder = find_files()};
-  if (known.size() > 1)
+  if (known.size() > 1 && !parts_.source->traits().clone)
     if (auto open = index()) {
       loading.batch = std::make_unique<IndexBatch>(**open);
       if (auto complete = (*open)->complete()) loading.folded = std::move(*complete);

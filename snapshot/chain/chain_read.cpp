@@ -19,38 +19,34 @@ Error read_live(block::BlockDevice& live, std::uint64_t offset, std::span<std::b
 
 }  // namespace
 
-/// The first one from `index` on that has it.
-Outcome<Chain::Found> Chain::find_holder(const Members& members, std::size_t index,
-                                         std::uint64_t offset, std::uint64_t end) const {
+Outcome<Holder> Chain::holder_at(const Members& members, std::size_t index, std::uint64_t offset,
+                                 std::uint64_t end) const {
   while (index < members.size()) {
-    const auto& member = *members[index];
+    const auto& member = members[index];
     auto resident = members.next_resident[index];
     if (resident == index) {
-      if (offset >= member.capacity()) {  // the disk was smaller then
-        ++index;
-        continue;
-      }
-      auto own = member.own(offset, std::min(end, member.capacity()));
-      if (own.has) return Found{&member, own.until};
+      auto capacity = member->capacity();
+      auto own = offset < capacity ? member->own(offset, std::min(end, capacity))
+                                   : Member::Own{false, end};  // the disk was smaller then
+      if (own.has) return Holder{member, index, own.until};
       end = own.until;
       resident = index + 1;
       if (!own.elsewhere) {
-        ++index;
+        index = resident;
         continue;
       }
     }
-    auto found = find_folded(members, index, resident, offset, end);
-    if (!found || found->member != nullptr) return found;
+    auto found = folded_holder(members, index, resident, offset, end);
+    if (!found || found->member) return found;
     end = found->until;
     index = resident;
   }
-  return Found{nullptr, end};
+  return Holder{nullptr, index, end};
 }
 
 /// Among members [first, stop), by the index.
-Outcome<Chain::Found> Chain::find_folded(const Members& members, std::size_t first,
-                                         std::size_t stop, std::uint64_t offset,
-                                         std::uint64_t end) const {
+Outcome<Holder> Chain::folded_holder(const Members& members, std::size_t first, std::size_t stop,
+                                     std::uint64_t offset, std::uint64_t end) const {
   std::shared_ptr<CaptureIndex> index;
   {
     std::lock_guard lock(members_mutex_);
@@ -67,13 +63,14 @@ Outcome<Chain::Found> Chain::find_folded(const Members& members, std::size_t fir
       return found.error();
     }
     end = std::min(end, found->until * kBlock);
-    if (!found->sequence) return Found{nullptr, end};
+    if (!found->sequence) return Holder{nullptr, stop, end};
     auto at = members.find_sequence(*found->sequence);
-    const auto* member = at < stop ? members[at].get() : nullptr;
-    if (member != nullptr && member->sequence() == *found->sequence && offset < member->capacity())
-      return Found{member, std::min(end, member->capacity())};
+    const auto* member = at < stop ? &members[at] : nullptr;
+    if (member != nullptr && (*member)->sequence() == *found->sequence &&
+        offset < (*member)->capacity())
+      return Holder{*member, at, std::min(end, (*member)->capacity())};
     from = *found->sequence + 1;  // it has gone, or the disk was smaller then
-    if (from > to) return Found{nullptr, end};
+    if (from > to) return Holder{nullptr, stop, end};
   }
 }
 
@@ -111,10 +108,10 @@ Outcome<std::uint64_t> Chain::read_some(const Uuid& snapshot, std::uint64_t offs
     if (offset >= own.capacity() || into.size() > own.capacity() - offset)
       return failure(Errc::invalid_argument,
                      "snapshot '" + own.name() + "' ends before what is to be read");
-    auto holder = find_holder(*all, index, offset, offset + into.size());
+    auto holder = holder_at(*all, index, offset, offset + into.size());
     if (!holder) return holder.error();
     auto part = into.first(holder->until - offset);
-    if (holder->member != nullptr) {
+    if (holder->member) {
       auto got = holder->member->read(offset, part);
       if (own.invalid()) continue;  // its space is being given back
       if (!got) return got.error();
@@ -125,9 +122,9 @@ Outcome<std::uint64_t> Chain::read_some(const Uuid& snapshot, std::uint64_t offs
     auto now = members();
     if (now->find(snapshot) == now->size() || own.invalid()) continue;
     auto again = now->find_sequence(first_that_captures(*all));
-    auto found = find_holder(*now, again, offset, holder->until);
+    auto found = holder_at(*now, again, offset, holder->until);
     if (!found) return found.error();
-    if (found->member == nullptr && found->until == holder->until) return part.size();
+    if (!found->member && found->until == holder->until) return part.size();
   }
 }
 

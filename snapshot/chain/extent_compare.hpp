@@ -30,6 +30,11 @@ class MapView {
   Result<std::uint64_t> stands(std::uint64_t offset, std::uint64_t end);
   /// What it read until now is too old: it reads again.
   void age() noexcept { aged_ = true; }
+  /// Whether the file stays as it is now. What was read before it did is too old.
+  void settle(bool settled) noexcept {
+    if (!settled_) age();
+    settled_ = settled;
+  }
 
  private:
   using Extents = std::vector<file_store::MapExtent>;
@@ -45,6 +50,7 @@ class MapView {
   const std::uint64_t limit_;
   bool by_map_;
   bool aged_ = true;
+  bool settled_ = false;
   Extents page_;
   std::size_t at_ = 0;                        ///< on the page, where the last answer came from
   std::uint64_t begin_ = 0, end_ = 0;         ///< of the page

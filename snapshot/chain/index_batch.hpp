@@ -35,10 +35,12 @@ class IndexBatch final : public MapVisitor {
   Outcome<> on_moved(std::uint32_t) override { return {}; }
   /// All of it has been told; or it does not belong here.
   void end(std::shared_ptr<Member> member) {
-    if (member && member->folded())
+    if (member && member->folded()) {
+      member->set_captured_units(rows_.size() - before_);
       members_.push_back(std::move(member));
-    else
+    } else {
       rows_.resize(before_);
+    }
   }
 
   bool large() const noexcept { return rows_.size() > kMost / 2; }
@@ -49,7 +51,7 @@ class IndexBatch final : public MapVisitor {
     for (auto at = rows_.begin(); done && at != rows_.end(); ++at)
       done = index_.add(at->second, at->first);
     for (auto at = members_.begin(); done && at != members_.end(); ++at)
-      done = index_.set_complete((*at)->uuid());
+      done = index_.set_complete((*at)->uuid(), (*at)->captured_units());
     if (auto ended = index_.commit(); done) done = ended;
     rows_.clear();
     if (done) members_.clear();

@@ -10,7 +10,6 @@
 
 #include "snapshot/chain/chain.hpp"
 #include "snapshot/chain/extent_compare.hpp"
-#include "snapshot/chain/holder.hpp"
 
 namespace caisson::snapshot {
 
@@ -69,11 +68,11 @@ class Chain::Listing {
   Outcome<> check_valid() const;
   Outcome<> judge_batch(std::uint64_t offset);
   Outcome<> judge_runs(std::uint64_t offset);
-  Stretch next_run(std::uint64_t offset) const;
+  Outcome<Stretch> next_run(std::uint64_t offset) const;
   Outcome<bool> judge_run(const Stretch& run);
   bool shares(const Stretch& run) const;
   static bool is_image(const Holder& holder);
-  bool still_holds(const Holder& holder, std::uint64_t end) const;
+  Outcome<bool> still_holds(const Holder& holder, std::uint64_t end) const;
   Outcome<MapView*> view_of(const Holder& holder);
   void rely_on(MapView& view, std::uint64_t end);
   bool put(const Judged& judged);

@@ -114,6 +114,11 @@ std::shared_ptr<const CapturedUnits> Member::captured() const {
   return captured_;
 }
 
+std::uint64_t Member::captured_units() const {
+  auto units = captured();
+  return units ? units->set.count() : captured_units_.load(std::memory_order_relaxed);
+}
+
 bool Member::self_contained() const {
   if (whole()) return true;
   auto units = captured();

@@ -56,7 +56,8 @@ class Member {
                                                const FolderContents& folder);
   /// Takes up one of the copying kind whose captured units are known elsewhere. Only
   /// whether its files are there is looked at.
-  static Outcome<std::shared_ptr<Member>> open_folded(const Place& place, const Known& known);
+  static Outcome<std::shared_ptr<Member>> open_folded(const Place& place, const Known& known,
+                                                      std::uint64_t units);
   /// As open(), but the units of one that could be folded go to `elsewhere` and are not
   /// kept: it is folded then. A failure of `elsewhere` leaves it as open() does.
   static Outcome<std::shared_ptr<Member>> open_into(const Place& place, const Known& known,
@@ -83,6 +84,8 @@ class Member {
   /// What it has captured; nullptr of one that is whole (or soon) or folded, or is none any
   /// more.
   std::shared_ptr<const CapturedUnits> captured() const;
+  /// How many units that are, of a folded one too.
+  std::uint64_t captured_units() const;
   /// Whether it reads through nobody.
   bool self_contained() const;
   /// Whether it has what is at `offset` itself, and how far, `limit` at most, that holds.
@@ -120,6 +123,8 @@ class Member {
   Outcome<> complete();
   /// It is whole: what it has captured need not be known any more.
   void forget_captured();
+  /// Of a folded one, as it is known elsewhere.
+  void set_captured_units(std::uint64_t units) noexcept { captured_units_ = units; }
   /// Whether nothing is added any more, and nothing waits to be moved.
   bool may_fold() const;
   /// What it has captured is known elsewhere from now on.
@@ -190,6 +195,7 @@ class Member {
 
   PreImages pre_images_;
   std::atomic<bool> whole_{false}, ghost_{false}, invalid_{false}, folded_{false};
+  std::atomic<std::uint64_t> captured_units_{0};  // when it was folded
   mutable std::mutex units_mutex_;
   std::shared_ptr<CapturedUnits> captured_;  // changed on the lane, with units_mutex_
   mutable std::mutex mutex_;                 // guards what follows

@@ -125,6 +125,7 @@ bool Member::may_fold() const {
 }
 
 void Member::fold() {
+  captured_units_.store(captured_->set.count(), std::memory_order_relaxed);
   folded_.store(true, std::memory_order_release);
   forget_captured();
   pre_images_.close();

@@ -42,4 +42,11 @@ struct MemberList : std::vector<std::shared_ptr<Member>> {
   }
 };
 
+/// Where in a chain a byte of a snapshot stands.
+struct Holder {
+  std::shared_ptr<Member> member;  ///< nullptr: the container
+  std::size_t index = 0;           ///< of the member; behind the last one: the container
+  std::uint64_t until = 0;         ///< how far it holds what follows
+};
+
 }  // namespace caisson::snapshot

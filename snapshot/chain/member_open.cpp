@@ -53,12 +53,14 @@ Outcome<std::shared_ptr<Member>> Member::open_into(const Place& place, const Kno
   return open_with(place, known, folder, &elsewhere);
 }
 
-Outcome<std::shared_ptr<Member>> Member::open_folded(const Place& place, const Known& known) {
+Outcome<std::shared_ptr<Member>> Member::open_folded(const Place& place, const Known& known,
+                                                     std::uint64_t units) {
   std::shared_ptr<Member> member(
       new Member(place, known.uuid, known.name, known.sequence, known.capacity));
   member->primitive_ = Primitive::copy;
   member->ghost_ = known.ghost;
   member->cut_ = member->folded_ = true;
+  member->captured_units_ = units;
   for (const auto& name : {map_name(known.uuid), hidden_image_name(known.uuid)})
     if (auto found = place.store->look_up(place.path(name)); !found)
       return place.failed("find", name, found.error());

@@ -17,16 +17,17 @@ namespace {
 using catalog::Columns;
 
 constexpr std::int64_t kVersion = 1;
+constexpr int kMostRows = 4096;  // looked at by one question
 constexpr int kOpen = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
 
 // Exclusive: nobody else has any business here, and no lock is taken for each question.
 constexpr const char* kSettings =
     "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = TRUNCATE; "
-    "PRAGMA synchronous = OFF; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY";
+    "PRAGMA synchronous = OFF; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY";
 constexpr const char* kTables =
     "CREATE TABLE captured (block INTEGER NOT NULL, sequence INTEGER NOT NULL, "
     "PRIMARY KEY (block, sequence)) WITHOUT ROWID; "
-    "CREATE TABLE complete (snapshot BLOB PRIMARY KEY) WITHOUT ROWID; "
+    "CREATE TABLE complete (snapshot BLOB PRIMARY KEY, blocks INTEGER NOT NULL) WITHOUT ROWID; "
     "CREATE TABLE state (clean INTEGER NOT NULL, boot TEXT NOT NULL); "
     "INSERT INTO state VALUES (0, '')";
 
@@ -125,13 +126,15 @@ Outcome<> CaptureIndex::close() {
   return marked;
 }
 
-Outcome<std::set<Uuid>> CaptureIndex::complete() {
+Outcome<std::map<Uuid, std::uint64_t>> CaptureIndex::complete() {
   std::lock_guard lock(mutex_);
-  std::set<Uuid> all;
-  auto read = statements_->each("SELECT snapshot FROM complete", [&](Columns row) -> Outcome<> {
-    all.insert(row.uuid());
-    return {};
-  });
+  std::map<Uuid, std::uint64_t> all;
+  auto read =
+      statements_->each("SELECT snapshot, blocks FROM complete", [&](Columns row) -> Outcome<> {
+        auto snapshot = row.uuid();
+        all[snapshot] = row.number();
+        return {};
+      });
   if (!read) return read.error();
   return all;
 }
@@ -165,9 +168,9 @@ Outcome<> CaptureIndex::remove(std::uint64_t sequence, const Run& blocks) {
   return statements_->run(kRemove, blocks.first, blocks.end() - 1, sequence);
 }
 
-Outcome<> CaptureIndex::set_complete(const Uuid& snapshot) {
+Outcome<> CaptureIndex::set_complete(const Uuid& snapshot, std::uint64_t blocks) {
   std::lock_guard lock(mutex_);
-  return statements_->run("INSERT OR IGNORE INTO complete VALUES (?)", snapshot);
+  return statements_->run("INSERT OR REPLACE INTO complete VALUES (?, ?)", snapshot, blocks);
 }
 
 Outcome<> CaptureIndex::set_incomplete(const Uuid& snapshot) {
@@ -201,7 +204,7 @@ Outcome<CaptureIndex::Found> CaptureIndex::find(std::uint64_t block, std::uint64
   auto first = holder(block, from, to, next);
   if (!first) return first.error();
   auto until = *first ? block + 1 : next;
-  while (until < end) {
+  for (int rows = 0; until < end && rows < kMostRows; ++rows) {
     auto another = holder(until, from, to, next);
     if (!another) return another.error();
     if (*another != *first) break;

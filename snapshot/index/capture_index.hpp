@@ -4,10 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 
@@ -34,8 +34,8 @@ class CaptureIndex {
   static void discard(const std::string& path);
   ~CaptureIndex();
 
-  /// Snapshots of which every captured block is here.
-  Outcome<std::set<Uuid>> complete();
+  /// Snapshots of which every captured block is here, and how many those are.
+  Outcome<std::map<Uuid, std::uint64_t>> complete();
 
   /// Puts several changes together, which then are all there or none.
   Outcome<> begin();
@@ -44,11 +44,11 @@ class CaptureIndex {
   Outcome<> add(std::uint64_t sequence, const Run& blocks);
   Outcome<> add(std::uint64_t sequence, std::uint64_t block);
   Outcome<> remove(std::uint64_t sequence, const Run& blocks);
-  Outcome<> set_complete(const Uuid& snapshot);
+  Outcome<> set_complete(const Uuid& snapshot, std::uint64_t blocks);
   Outcome<> set_incomplete(const Uuid& snapshot);
 
   /// Who has `block`, of those with sequence numbers in [from, to]: the lowest; and how far,
-  /// `end` at most, that holds.
+  /// `end` at most, that holds for certain.
   struct Found {
     std::optional<std::uint64_t> sequence;
     std::uint64_t until = 0;

@@ -57,9 +57,11 @@ std::unique_ptr<block::DataLayer> Manager::attach(std::unique_ptr<block::BlockDe
                    .policy = &policy_,
                    .observer = this,
                    .clock = options_.clock};
+  if (!options_.index_directory.empty())
+    parts.index = fmt::format("{}/{}.db", options_.index_directory, attachment.lun.to_string());
   auto known = known_of(attachment.lun);
   find_folder(known, parts.place);
-  auto chain = Chain::open(std::move(parts), known, attachment.distrust);
+  auto chain = Chain::open(std::move(parts), known);
   {
     std::lock_guard lock(mutex_);
     chains_[attachment.lun] = chain;

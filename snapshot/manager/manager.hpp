@@ -33,6 +33,8 @@ struct ManagerOptions {
   Pacer* pacer = nullptr;  ///< nullptr: one of its own
   const Clock* clock = &Clock::system();
   std::chrono::milliseconds cut_limit{5000};  ///< for what is in flight to end
+  /// For what is only derived of many snapshots, a file a LUN; empty: it stays in memory.
+  std::string index_directory = {};
 };
 
 struct CreateOptions {
@@ -96,7 +98,6 @@ class Manager final : private ChainObserver {
     file_store::Store* store = nullptr;
     std::string store_name;
     std::shared_ptr<file_store::File> container;  ///< to clone from
-    bool distrust = false;                        ///< the last stop was not clean
     std::optional<Uuid> restoring{};              ///< of which a restore is to be finished
   };
   /// The layer that keeps this LUN's snapshots. Never fails: what is damaged is invalid.

@@ -24,8 +24,8 @@ SnapshotView Manager::view_of(const LunFacts& lun, const SnapshotRecord& record)
                    : member->primitive() == Primitive::reflink ? "filling"
                                                                : "partial";
   view.captured = record.complete ? record.capacity : 0;
-  if (auto captured = member ? member->captured() : nullptr)
-    view.captured = std::min(record.capacity, captured->set.count() << captured->shift);
+  if (member && !member->whole())
+    view.captured = std::min(record.capacity, member->captured_units() * member->unit());
   auto* store = options_.luns->store(lun.store);
   if (store == nullptr) return view;
   auto folder = folder_of(lun.name);

@@ -92,7 +92,6 @@ struct LayerPlace {
   const catalog::LunRecord& record;
   file_store::Store& store;                     ///< outlives the layer
   std::shared_ptr<file_store::File> container;  ///< its open file
-  bool distrust = false;                        ///< the last stop was not clean
 };
 
 /// A directory for marks of failed LUNs.

@@ -265,7 +265,7 @@ Outcome<> Registry::serve(const EntryPtr& entry, std::unique_ptr<Container> open
                  .config_id = row.config_id,
                  .owner_epoch = row.owner_epoch};
   parts.stack = std::move(data);
-  put_layers(parts, {row, **store, container->file(), distrust_});
+  put_layers(parts, {row, **store, container->file()});
   parts.recorder = [this, lane = entry->lane, weak = std::weak_ptr(entry), uuid = row.uuid](
                        std::shared_ptr<LunObject>, std::function<void()> recorded) {
     marks_->set_quickly(uuid);

@@ -40,7 +40,7 @@ void ChainWorld::make_container(SimStore& at, std::uint64_t size) {
   at.sync_names().value();
 }
 
-void ChainWorld::begin(SimStore& at, bool distrust) {
+void ChainWorld::begin(SimStore& at) {
   store = &at;
   failed = false;
   file_ = store->open(kContainer).value();
@@ -58,7 +58,7 @@ void ChainWorld::begin(SimStore& at, bool distrust) {
                        .observer = this,
                        .index = index,
                        .boot = boot},
-                      known(), distrust);
+                      known());
   device = std::make_unique<snapshot::CaptureDevice>(std::make_unique<Borrowed>(*hook), chain);
 }
 

@@ -56,8 +56,7 @@ class ChainWorld final : private snapshot::ChainObserver {
 
   /// A new container, all zeros, on an empty store that outlives the process.
   void make_container(SimStore& store, std::uint64_t capacity);
-  /// A process begins. `distrust`: the one before did not end by end().
-  void begin(SimStore& store, bool distrust);
+  void begin(SimStore& store);  ///< a process
   /// The process ends, cleanly unless the store's power is gone.
   void end();
 

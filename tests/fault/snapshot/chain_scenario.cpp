@@ -74,7 +74,7 @@ void ChainScenario::run() {
 }
 
 void ChainScenario::live() {
-  begin(!history_.empty() && world_.last_sequence != 0);
+  begin();
   look_at_all();
   arm();
   auto most = 10 + random_.below(60);
@@ -118,7 +118,7 @@ void ChainScenario::die() {
   note(kill ? "killed" : "power cut");
   store_ = kill ? store_->killed() : store_->power_cut(random_.next());
   if (!kill) lose_power();
-  begin(true);
+  begin();
   Bytes all(live_.size() * kSector);
   ASSERT_EQ(world_.read_live(0, all), Error());
   for (std::uint64_t sector = 0; sector < live_.size(); ++sector)
@@ -137,14 +137,14 @@ void ChainScenario::lose_power() {
     std::filesystem::resize_file(world_.index, random_.below(size + 1), ignored);
 }
 
-void ChainScenario::begin(bool distrust) {
-  world_.begin(*store_, distrust);
+void ChainScenario::begin() {
+  world_.begin(*store_);
   forget_lost();
 }
 
 /// Sound again, and everything removed: all space comes back.
 void ChainScenario::finish() {
-  begin(false);
+  begin();
   ballast_.reset();
   store_->clear_faults();
   world_.settle();
@@ -342,7 +342,7 @@ void ChainScenario::fill_store() {
 
 void ChainScenario::restart() {
   world_.end();
-  begin(false);
+  begin();
 }
 
 // What is looked at.

@@ -38,7 +38,7 @@ class ChainScenario {
   void live();
   void step();
   void die();
-  void begin(bool distrust);
+  void begin();
   void arm();
   void finish();
   void lose_power();

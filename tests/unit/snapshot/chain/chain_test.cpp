@@ -30,7 +30,7 @@ class ChainTest : public ::testing::TestWithParam<bool> {
     options.capacity = room;
     store_ = std::make_unique<SimStore>(options);
     world_.make_container(*store_, capacity);
-    world_.begin(*store_, false);
+    world_.begin(*store_);
     live_.assign(capacity, std::byte{0});
   }
   bool shares() const { return GetParam(); }
@@ -55,10 +55,10 @@ class ChainTest : public ::testing::TestWithParam<bool> {
   void expect_intact(const Uuid& snapshot) {
     EXPECT_TRUE(read(snapshot) == kept_[snapshot]) << world_.rows[snapshot].name;
   }
-  void restart(bool distrust = true) {
+  void restart(bool killed = true) {
     world_.end();
-    if (distrust) store_ = store_->killed();
-    world_.begin(*store_, distrust);
+    if (killed) store_ = store_->killed();
+    world_.begin(*store_);
   }
   std::shared_ptr<Member> member(const Uuid& snapshot) { return world_.chain->find(snapshot); }
   std::uint64_t used() { return (std::uint64_t{1} << 40) - store_->space()->available; }
@@ -284,7 +284,7 @@ TEST_P(ChainTest, AMapThatIsGoneCostsThoseThatReadThroughIt) {
   write(0, kUnit, 'b');
   world_.end();
   ASSERT_TRUE(store_->remove(world_.path(snapshot::map_name(two))).has_value());
-  world_.begin(*store_, false);
+  world_.begin(*store_);
   EXPECT_EQ(world_.rows[one].state, State::invalid);
   EXPECT_THAT(world_.rows[one].reason, HasSubstr("two"));
   EXPECT_EQ(world_.rows[two].state, State::invalid);
@@ -304,7 +304,7 @@ TEST_P(ChainTest, WritesWaitUntilALossIsKnown) {
   world_.end();
   ASSERT_TRUE(store_->remove(world_.path(snapshot::map_name(one))).has_value());
   world_.catalog_fails = true;
-  world_.begin(*store_, false);
+  world_.begin(*store_);
   Bytes data(512, std::byte{'b'});
   EXPECT_EQ(world_.write(0, data), make_error_code(block::BlockErrc::write_error));
   world_.catalog_fails = false;
@@ -425,11 +425,11 @@ TEST_P(ChainTest, AFailedSyncIsNotBelievedByTheNextStart) {
   for (std::uint64_t seed = 0; seed < 10; ++seed) {
     world_.end();
     auto after = store_->power_cut(seed);
-    world_.begin(*after, true);
+    world_.begin(*after);
     expect_intact(one);
     world_.end();
   }
-  world_.begin(*store_, false);
+  world_.begin(*store_);
 }
 
 TEST_P(ChainTest, NothingIsAskedOfAChainThatIsClosed) {

@@ -70,7 +70,7 @@ class Bench {
                      .pacer = &silent_,
                      .policy = &policy_,
                      .observer = &silent_};
-    chain_ = Chain::open(parts, {}, false);
+    chain_ = Chain::open(parts, {});
     device_ = std::make_unique<CaptureDevice>(std::move(data), chain_);
   }
 

@@ -146,7 +146,7 @@ TEST_P(ChangesTest, EveryWayOfChangingIsListed) {
       EXPECT_EQ(disk_->list(first, second), disk_->touched(first, second));
     }
     if (pass == 0) disk_->finish();
-    if (pass == 1) disk_->restart(true);
+    if (pass == 1) disk_->restart();
   }
 }
 
@@ -195,7 +195,7 @@ void step(ListedDisk& disk, SimRandom& random) {
   } else if (choice < 93) {
     disk.finish();
   } else if (choice < 95) {
-    disk.restart(random.chance(50));
+    disk.restart();
   } else if (choice < 96) {
     if (disk.capacity() < kUnit * 30) disk.grow(disk.capacity() + random.below(30) * 512);
   } else if (snapshots != 0) {

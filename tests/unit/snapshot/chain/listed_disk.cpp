@@ -20,10 +20,10 @@ ListedDisk::ListedDisk(file_store::Store& store, std::uint64_t capacity, bool pr
   }
   EXPECT_TRUE(store_.publish(*file, "disk.img"));
   EXPECT_TRUE(store_.sync_names(""));
-  start(false);
+  start();
 }
 
-void ListedDisk::start(bool distrust) {
+void ListedDisk::start() {
   source_ = store_.open("disk.img").value();
   object::DataOptions options{.geometry = {now_.size(), 512, 4096}};
   auto data = std::make_unique<object::ContainerData>(source_, source_, options);
@@ -41,7 +41,7 @@ void ListedDisk::start(bool distrust) {
   std::vector<snapshot::Member::Known> known;
   for (const auto& cut : cuts_)
     if (!gone_.contains(cut.known.uuid)) known.push_back(cut.known);
-  chain_ = snapshot::Chain::open(parts, known, distrust);
+  chain_ = snapshot::Chain::open(parts, known);
   device_ = std::make_unique<snapshot::CaptureDevice>(std::move(data), chain_);
 }
 
@@ -51,9 +51,9 @@ void ListedDisk::stop() {
   source_.reset();
 }
 
-void ListedDisk::restart(bool distrust) {
+void ListedDisk::restart() {
   stop();
-  start(distrust);
+  start();
 }
 
 void ListedDisk::touch(std::uint64_t offset, std::uint64_t length) {

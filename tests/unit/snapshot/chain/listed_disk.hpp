@@ -49,7 +49,7 @@ class ListedDisk final : snapshot::ChainObserver, snapshot::Pacer {
   void remove(std::size_t snapshot);
   /// Every snapshot becomes whole, if its primitive lets it.
   void finish();
-  void restart(bool distrust);
+  void restart();
 
   /// Every page of the list; nullopt: until now. Checks its form.
   Blocks list(std::size_t from, std::optional<std::size_t> to,
@@ -89,7 +89,7 @@ class ListedDisk final : snapshot::ChainObserver, snapshot::Pacer {
     return at ? cuts_[*at].image : now_;
   }
   std::uint64_t padded() const noexcept { return (now_.size() + kBlock - 1) / kBlock * kBlock; }
-  void start(bool distrust);
+  void start();
   void stop();
   void submit(block::IoOp op, std::uint64_t offset, std::uint64_t length, std::span<IoVec> data);
   void touch(std::uint64_t offset, std::uint64_t length);

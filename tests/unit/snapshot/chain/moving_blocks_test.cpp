@@ -91,7 +91,7 @@ void expect_nothing_missed(const Elsewhere& images, const Elsewhere& container) 
   auto cut = disk.cut();
   disk.fill(1 << 19, 1 << 19, 'b');
   disk.finish();
-  disk.restart(false);  // its image, and the container, are opened anew
+  disk.restart();  // its image, and the container, are opened anew
   auto listed = disk.list(cut, std::nullopt, {.method = snapshot::Method::extent_maps});
   EXPECT_TRUE(std::ranges::includes(listed, disk.differ(cut, std::nullopt)));
 }

@@ -27,7 +27,7 @@ class CaptureIndexTest : public ::testing::Test {
   void add(std::uint64_t sequence, snapshot::Run run) {
     ASSERT_TRUE(index_->begin().has_value());
     ASSERT_TRUE(index_->add(sequence, run).has_value());
-    ASSERT_TRUE(index_->set_complete(snapshot_).has_value());
+    ASSERT_TRUE(index_->set_complete(snapshot_, run.count).has_value());
     ASSERT_TRUE(index_->commit().has_value());
   }
   bool knows() { return index_->complete()->contains(snapshot_); }

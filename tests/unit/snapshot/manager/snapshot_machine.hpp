@@ -154,7 +154,6 @@ class SnapshotMachine {
                                                  .store = &place.store,
                                                  .store_name = place.record.store,
                                                  .container = place.container,
-                                                 .distrust = place.distrust,
                                                  .restoring = place.record.restoring});
     };
   }
