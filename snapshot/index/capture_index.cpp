@@ -67,13 +67,17 @@ Outcome<std::unique_ptr<CaptureIndex>> CaptureIndex::open(const std::string& pat
                                                           const std::string& boot) {
   std::error_code ignored;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
-  if (auto opened = try_open(path, boot)) return opened;
+  std::set<Uuid> untouched;
+  if (auto opened = try_open(path, boot, untouched)) return opened;
   discard(path);
-  return try_open(path, boot);
+  auto made = try_open(path, boot, untouched);
+  if (made) (*made)->untouched_ = std::move(untouched);
+  return made;
 }
 
 Outcome<std::unique_ptr<CaptureIndex>> CaptureIndex::try_open(const std::string& path,
-                                                              const std::string& boot) {
+                                                              const std::string& boot,
+                                                              std::set<Uuid>& untouched) {
   auto database = catalog::open_database(path, kOpen);
   if (!database) return database.error();
   std::unique_ptr<CaptureIndex> index(new CaptureIndex(std::move(*database), path, boot));
@@ -88,6 +92,8 @@ Outcome<std::unique_ptr<CaptureIndex>> CaptureIndex::try_open(const std::string&
   auto good = index->believable();
   if (!good) return good.error();
   if (*version == kVersion && *good) return index;
+  if (auto complete = index->complete())
+    for (const auto& [snapshot, blocks] : *complete) untouched.insert(snapshot);
   return failure(Errc::corrupt, path + " is not to be believed");
 }
 

@@ -78,8 +78,10 @@ TEST_F(CaptureIndexTest, IsBelievedAfterAProcessDied) {
 
 TEST_F(CaptureIndexTest, IsMadeAnewAfterThePowerFailed) {
   add(1, {5, 1});
+  EXPECT_TRUE(index_->untouched().empty());
   open("two");
   EXPECT_FALSE(knows());
+  EXPECT_TRUE(index_->untouched().contains(snapshot_));
   EXPECT_EQ(index_->find(5, 6, 1, 1)->sequence, std::nullopt);
 }
 
