@@ -37,7 +37,10 @@ Chain::Step Chain::fold_some() {
     auto folded = fold(*member);
     return folded ? Step::worked : background_failed(folded.error());
   }
-  return Step::idle;
+  if (!index_) return Step::idle;
+  auto learnt = index_->learn_some();
+  if (!learnt) return background_failed(learnt.error());
+  return *learnt ? Step::worked : Step::idle;
 }
 
 Outcome<> Chain::fold(Member& member) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "snapshot/chain/index_batch.hpp"
@@ -24,6 +25,7 @@ const CapturedUnits& nothing() {
 struct Chain::Loading {
   Outcome<FolderContents> folder;
   std::map<Uuid, std::uint64_t> folded = {};    ///< what they captured is in the index
+  std::set<Uuid> untouched = {};                ///< their maps are durable
   std::unique_ptr<IndexBatch> batch = nullptr;  ///< others that go there
   bool broken = false;                          ///< some did not get there
   std::vector<std::shared_ptr<Member>> members = {};
@@ -43,7 +45,7 @@ struct Chain::Loading {
       return Member::open(place, known, *found);
     }
     batch->begin(known.sequence);
-    auto opened = Member::open_into(place, known, *found, *batch);
+    auto opened = Member::open_into(place, known, *found, *batch, untouched.contains(known.uuid));
     batch->end(opened ? *opened : nullptr);
     return opened;
   }
@@ -62,6 +64,7 @@ void Chain::load(std::span<const Member::Known> known) {
   if (known.size() > 1 && !parts_.source->traits().clone)
     if (auto open = index()) {
       loading.batch = std::make_unique<IndexBatch>(**open);
+      loading.untouched = (*open)->untouched();
       if (auto complete = (*open)->complete()) loading.folded = std::move(*complete);
     }
   for (const auto& one : known) {

@@ -59,10 +59,11 @@ class Member {
   static Outcome<std::shared_ptr<Member>> open_folded(const Place& place, const Known& known,
                                                       std::uint64_t units);
   /// As open(), but the units of one that could be folded go to `elsewhere` and are not
-  /// kept: it is folded then. A failure of `elsewhere` leaves it as open() does.
+  /// kept: it is folded then. A failure of `elsewhere` leaves it as open() does. `durable`:
+  /// no process can have written to its map since the machine was started.
   static Outcome<std::shared_ptr<Member>> open_into(const Place& place, const Known& known,
                                                     const FolderContents& folder,
-                                                    MapVisitor& elsewhere);
+                                                    MapVisitor& elsewhere, bool durable);
 
   const Uuid& uuid() const noexcept { return uuid_; }
   std::uint64_t sequence() const noexcept { return sequence_; }
@@ -163,10 +164,11 @@ class Member {
 
   static Outcome<std::shared_ptr<Member>> open_with(const Place& place, const Known& known,
                                                     const FolderContents& folder,
-                                                    MapVisitor* elsewhere);
+                                                    MapVisitor* elsewhere, bool durable);
   Outcome<> make_files(const MapHeader& header);
-  Outcome<> load(const Known& known, const FolderContents& folder, MapVisitor* elsewhere);
-  Outcome<> load_map(const FolderContents& folder, MapVisitor* elsewhere);
+  Outcome<> load(const Known& known, const FolderContents& folder, MapVisitor* elsewhere,
+                 bool durable);
+  Outcome<> load_map(const FolderContents& folder, MapVisitor* elsewhere, bool durable);
   Outcome<> load_segments(std::span<const std::uint32_t> numbers,
                           std::span<const std::uint32_t> moved);
   Outcome<> find_whole_image();

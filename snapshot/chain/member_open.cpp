@@ -44,13 +44,13 @@ Failure damaged(const Place& place, const std::string& name, const char* how) {
 
 Outcome<std::shared_ptr<Member>> Member::open(const Place& place, const Known& known,
                                               const FolderContents& folder) {
-  return open_with(place, known, folder, nullptr);
+  return open_with(place, known, folder, nullptr, false);
 }
 
 Outcome<std::shared_ptr<Member>> Member::open_into(const Place& place, const Known& known,
                                                    const FolderContents& folder,
-                                                   MapVisitor& elsewhere) {
-  return open_with(place, known, folder, &elsewhere);
+                                                   MapVisitor& elsewhere, bool durable) {
+  return open_with(place, known, folder, &elsewhere, durable);
 }
 
 Outcome<std::shared_ptr<Member>> Member::open_folded(const Place& place, const Known& known,
@@ -69,7 +69,7 @@ Outcome<std::shared_ptr<Member>> Member::open_folded(const Place& place, const K
 
 Outcome<std::shared_ptr<Member>> Member::open_with(const Place& place, const Known& known,
                                                    const FolderContents& folder,
-                                                   MapVisitor* elsewhere) {
+                                                   MapVisitor* elsewhere, bool durable) {
   std::shared_ptr<Member> member(
       new Member(place, known.uuid, known.name, known.sequence, known.capacity));
   member->ghost_ = known.ghost || known.creating;
@@ -80,14 +80,15 @@ Outcome<std::shared_ptr<Member>> Member::open_with(const Place& place, const Kno
   }
   if (member->removed_ || member->invalid()) return member;
   if (known.creating && !place.has(map_name(known.uuid))) return member;
-  if (auto loaded = member->load(known, folder, elsewhere); !loaded) return loaded.error();
+  if (auto loaded = member->load(known, folder, elsewhere, durable); !loaded) return loaded.error();
   return member;
 }
 
-Outcome<> Member::load(const Known& known, const FolderContents& folder, MapVisitor* elsewhere) {
+Outcome<> Member::load(const Known& known, const FolderContents& folder, MapVisitor* elsewhere,
+                       bool durable) {
   whole_ = cut_ = known.whole;
   if (!known.whole)
-    if (auto loaded = load_map(folder, elsewhere); !loaded) return loaded;
+    if (auto loaded = load_map(folder, elsewhere, durable); !loaded) return loaded;
   if (whole()) return find_whole_image();
   if (!cut_ && !ghost())
     return damaged(place_, map_name(uuid_), " does not say that the snapshot was cut");
@@ -98,12 +99,13 @@ Outcome<> Member::load(const Known& known, const FolderContents& folder, MapVisi
   return {};
 }
 
-Outcome<> Member::load_map(const FolderContents& folder, MapVisitor* elsewhere) {
+Outcome<> Member::load_map(const FolderContents& folder, MapVisitor* elsewhere, bool durable) {
   auto name = map_name(uuid_), label = place_.label(name);
   auto file = place_.open(name);
   if (!file) return file.error();
   map_file_ = std::move(*file);
-  if (auto settled = settle(*map_file_, label); !settled) return settled;
+  if (!durable)
+    if (auto settled = settle(*map_file_, label); !settled) return settled;
   auto first = read_map(*map_file_, label);
   if (!first) return first.error();
   if (first->header.snapshot != uuid_ || first->header.sequence != sequence_ ||

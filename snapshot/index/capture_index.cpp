@@ -17,7 +17,9 @@ namespace {
 using catalog::Columns;
 
 constexpr std::int64_t kVersion = 1;
-constexpr int kMostRows = 4096;  // looked at by one question
+constexpr int kMostRows = 4096;            // looked at by one question
+constexpr int kLearnt = 8192;              // rows, at once
+constexpr std::uint64_t kFiltered = 1024;  // blocks: of more than that it is quicker to ask
 constexpr int kOpen = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
 
 // Exclusive: nobody else has any business here, and no lock is taken for each question.
@@ -34,6 +36,7 @@ constexpr const char* kTables =
 constexpr const char* kSeek =
     "SELECT block, sequence FROM captured WHERE (block, sequence) >= (?, ?) "
     "ORDER BY block, sequence LIMIT 1";
+constexpr const char* kLearn = "SELECT block FROM captured WHERE block >= ? ORDER BY block LIMIT ?";
 constexpr const char* kAdd = "INSERT OR IGNORE INTO captured VALUES (?, ?)";
 constexpr const char* kRemove = "DELETE FROM captured WHERE block BETWEEN ? AND ? AND sequence = ?";
 
@@ -64,13 +67,17 @@ Outcome<std::unique_ptr<CaptureIndex>> CaptureIndex::open(const std::string& pat
                                                           const std::string& boot) {
   std::error_code ignored;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
-  if (auto opened = try_open(path, boot)) return opened;
+  std::set<Uuid> untouched;
+  if (auto opened = try_open(path, boot, untouched)) return opened;
   discard(path);
-  return try_open(path, boot);
+  auto made = try_open(path, boot, untouched);
+  if (made) (*made)->untouched_ = std::move(untouched);
+  return made;
 }
 
 Outcome<std::unique_ptr<CaptureIndex>> CaptureIndex::try_open(const std::string& path,
-                                                              const std::string& boot) {
+                                                              const std::string& boot,
+                                                              std::set<Uuid>& untouched) {
   auto database = catalog::open_database(path, kOpen);
   if (!database) return database.error();
   std::unique_ptr<CaptureIndex> index(new CaptureIndex(std::move(*database), path, boot));
@@ -85,6 +92,8 @@ Outcome<std::unique_ptr<CaptureIndex>> CaptureIndex::try_open(const std::string&
   auto good = index->believable();
   if (!good) return good.error();
   if (*version == kVersion && *good) return index;
+  if (auto complete = index->complete())
+    for (const auto& [snapshot, blocks] : *complete) untouched.insert(snapshot);
   return failure(Errc::corrupt, path + " is not to be believed");
 }
 
@@ -154,6 +163,7 @@ Outcome<> CaptureIndex::commit() {
 
 Outcome<> CaptureIndex::add(std::uint64_t sequence, std::uint64_t block) {
   std::lock_guard lock(mutex_);
+  filter_.add(block);
   return statements_->run(kAdd, block, sequence);
 }
 
@@ -179,6 +189,27 @@ Outcome<> CaptureIndex::set_incomplete(const Uuid& snapshot) {
   return statements_->run("DELETE FROM complete WHERE snapshot = ?", snapshot);
 }
 
+/// A block may have as many rows as there are snapshots: the last one is begun anew.
+Outcome<bool> CaptureIndex::learn_some() {
+  if (filter_.ready()) return false;
+  std::lock_guard lock(mutex_);
+  int rows = 0;
+  auto before = learnt_;
+  auto read = statements_->each(
+      kLearn,
+      [&](Columns row) -> Outcome<> {
+        learnt_ = row.number();
+        filter_.add(learnt_);
+        ++rows;
+        return {};
+      },
+      learnt_, kLearnt);
+  if (!read) return read.error();
+  if (learnt_ == before) ++learnt_;
+  if (rows < kLearnt) filter_.set_ready();
+  return true;
+}
+
 /// Who has the block; if nobody, `next` is the first block behind it that anybody has.
 Outcome<std::optional<std::uint64_t>> CaptureIndex::holder(std::uint64_t block, std::uint64_t from,
                                                            std::uint64_t to, std::uint64_t& next) {
@@ -199,13 +230,19 @@ Outcome<std::optional<std::uint64_t>> CaptureIndex::holder(std::uint64_t block, 
 
 Outcome<CaptureIndex::Found> CaptureIndex::find(std::uint64_t block, std::uint64_t end,
                                                 std::uint64_t from, std::uint64_t to) {
-  std::lock_guard lock(mutex_);
+  bool filtered = end - block <= kFiltered && filter_.ready();
   std::uint64_t next = 0;
-  auto first = holder(block, from, to, next);
+  auto ask = [&](std::uint64_t at) -> Outcome<std::optional<std::uint64_t>> {
+    next = filtered ? filter_.next(at, end) : at;
+    if (next != at) return std::optional<std::uint64_t>();
+    std::lock_guard lock(mutex_);
+    return holder(at, from, to, next);
+  };
+  auto first = ask(block);
   if (!first) return first.error();
   auto until = *first ? block + 1 : next;
   for (int rows = 0; until < end && rows < kMostRows; ++rows) {
-    auto another = holder(until, from, to, next);
+    auto another = ask(until);
     if (!another) return another.error();
     if (*another != *first) break;
     until = *another ? until + 1 : next;

@@ -8,10 +8,12 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 
 #include "snapshot/format/runs.hpp"
+#include "snapshot/index/block_filter.hpp"
 #include "storage_object/base/result.hpp"
 #include "storage_object/base/uuid.hpp"
 #include "storage_object/catalog/sqlite.hpp"
@@ -37,6 +39,10 @@ class CaptureIndex {
   /// Snapshots of which every captured block is here, and how many those are.
   Outcome<std::map<Uuid, std::uint64_t>> complete();
 
+  /// Those of which an index said so that is not believed any more because the power may have
+  /// failed: their maps have not been written to since then.
+  const std::set<Uuid>& untouched() const noexcept { return untouched_; }
+
   /// Puts several changes together, which then are all there or none.
   Outcome<> begin();
   Outcome<> commit();
@@ -55,6 +61,9 @@ class CaptureIndex {
   };
   Outcome<Found> find(std::uint64_t block, std::uint64_t end, std::uint64_t from, std::uint64_t to);
 
+  /// Makes find() quicker, in slices. False: there is no more to do.
+  Outcome<bool> learn_some();
+
   /// Durable and to be believed after whatever happens next, until it is changed again.
   Outcome<> close();
 
@@ -62,7 +71,8 @@ class CaptureIndex {
   CaptureIndex(catalog::Database database, std::string path, std::string boot);
 
   static Outcome<std::unique_ptr<CaptureIndex>> try_open(const std::string& path,
-                                                         const std::string& boot);
+                                                         const std::string& boot,
+                                                         std::set<Uuid>& untouched);
   Outcome<bool> believable();
   Outcome<> make_tables();
   Outcome<> change();
@@ -74,7 +84,10 @@ class CaptureIndex {
   const std::string boot_;
   catalog::Database database_;
   std::unique_ptr<catalog::Statements> statements_;
-  bool dirty_ = false;  ///< its file says that it is not to be believed after a power cut
+  std::set<Uuid> untouched_;
+  BlockFilter filter_;
+  std::uint64_t learnt_ = 0;  ///< blocks before it are in the filter
+  bool dirty_ = false;        ///< its file says that it is not to be believed after a power cut
 };
 
 }  // namespace caisson::snapshot

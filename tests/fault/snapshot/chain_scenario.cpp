@@ -48,6 +48,7 @@ const ChainScenario::Step ChainScenario::kSteps[] = {
     {1, "grow", &ChainScenario::grow},
     {1, "restart", &ChainScenario::restart},
     {2, "fill store", &ChainScenario::fill_store},
+    {1, "export", &ChainScenario::complete},
 };
 
 ChainScenario::ChainScenario(std::uint64_t seed)
@@ -338,6 +339,20 @@ void ChainScenario::fill_store() {
   if (random_.chance(50))
     store_->inject(
         {.skip = random_.below(50), .times = 1, .error = random_.chance(50) ? EIO : ENOSPC});
+}
+
+/// Some way to a whole image, or all of it.
+void ChainScenario::complete() {
+  auto snapshot = some_snapshot();
+  if (snapshot.nil()) return;
+  note("  " + world_.rows[snapshot].name);
+  auto most = random_.chance(50) ? 3 : 300;
+  for (int steps = 0; steps < most && kept_.contains(snapshot); ++steps) {
+    auto left = world_.chain->complete_some(snapshot);
+    forget_lost();
+    if (!kept_.contains(snapshot)) return;
+    if (!answered(left.has_value(), left ? "" : left.error().message) || *left == 0) return;
+  }
 }
 
 void ChainScenario::restart() {

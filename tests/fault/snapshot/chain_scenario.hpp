@@ -59,6 +59,7 @@ class ChainScenario {
   void shrink();
   void grow();
   void restart();
+  void complete();
   void fill_store();
 
   Range some_range(std::uint64_t most);

@@ -37,6 +37,7 @@ void ListedDisk::start() {
       .pacer = this,
       .policy = &policy_,
       .observer = this,
+      .index = (state_.path() / "index.db").string(),
   };
   std::vector<snapshot::Member::Known> known;
   for (const auto& cut : cuts_)

@@ -14,6 +14,7 @@
 #include "snapshot/chain/capture_device.hpp"
 #include "storage_object/object/container_data.hpp"
 #include "tests/support/sim_random.hpp"
+#include "tests/support/temp_dir.hpp"
 
 namespace caisson::tests {
 
@@ -95,6 +96,7 @@ class ListedDisk final : snapshot::ChainObserver, snapshot::Pacer {
   void touch(std::uint64_t offset, std::uint64_t length);
 
   file_store::Store& store_;
+  const TempDir state_{"/dev/shm"};
   const Uuid lun_ = Uuid::random();
   ControlThreads threads_;
   snapshot::ChainPolicy policy_;
