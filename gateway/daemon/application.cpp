@@ -13,6 +13,7 @@
 #include "gateway/daemon/listen.hpp"
 #include "gateway/daemon/mark_places.hpp"
 #include "gateway/daemon/version.hpp"
+#include "gateway/service/snapshot_layers.hpp"
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/log.hpp"
 #include "storage_object/posix/engine.hpp"
@@ -109,23 +110,15 @@ Outcome<> Application::open_objects() {
   options.import_directories = config_.import_directories;
   options.wipe_rate = std::uint64_t{config_.wipe_rate} << 20;
   options.protected_directories = {config_.state_directory, config_.run_directory};
-  options.layer = [this](std::unique_ptr<block::BlockDevice> below,
-                         const object::LayerPlace& place) {
-    return snapshots_->attach(std::move(below), {.lun = place.record.uuid,
-                                                 .name = place.record.name,
-                                                 .store = &place.store,
-                                                 .store_name = place.record.store,
-                                                 .container = place.container,
-                                                 .restoring = place.record.restoring});
-  };
-  registry_ = object::ObjectRegistry::make(std::move(options));
-  directory_->bind(*registry_);
-  snapshot_luns_.bind(*registry_);
-  snapshot_luns_.watch(*access_, sessions_);
   snapshots_ = std::make_unique<snapshot::Manager>(
       snapshot::ManagerOptions{.catalog = catalog_.get(),
                                .luns = &snapshot_luns_,
                                .index_directory = config_.state_directory + "/snapshot-index"});
+  service::put_snapshots_into(options, *snapshots_);
+  registry_ = object::ObjectRegistry::make(std::move(options));
+  directory_->bind(*registry_);
+  snapshot_luns_.bind(*registry_);
+  snapshot_luns_.watch(*access_, sessions_);
   if (auto known = snapshots_->start(); !known) return known;
   if (auto started = registry_->start(*directory_); !started) return started;
   objects_open_ = true;
@@ -137,7 +130,8 @@ Outcome<> Application::open_objects() {
 Outcome<> Application::open_snapshots() {
   schedules_ = std::make_unique<snapshot::ScheduleRunner>(snapshot::ScheduleOptions{
       .snapshots = snapshots_.get(), .catalog = catalog_.get(), .luns = &snapshot_luns_});
-  snapshot_engine_ = std::make_unique<service::SnapshotEngine>(*snapshots_, *schedules_);
+  snapshot_engine_ =
+      std::make_unique<service::SnapshotEngine>(*snapshots_, *schedules_, *registry_);
   auto policy = service::policy_in_force(*catalog_, configured_policy(config_));
   if (!policy) return policy.error();
   snapshot_engine_->set_policy(*policy);

@@ -6,9 +6,17 @@
 namespace caisson::service {
 namespace {
 
-/// Where this version ends: what is named is not made by it yet.
-Failure not_in_this_version(const char* what, const char* instead) {
-  return failure(Errc::unsupported, std::string("this version of caissond ") + what, instead);
+/// What a LUN that is made of a snapshot has of the one that was cut.
+object::CreateOptions like(const snapshot::CopySource& source, std::string_view name,
+                           bool dry_run) {
+  object::CreateOptions options;
+  options.name = name;
+  options.store = source.lun.store;
+  options.capacity = source.record.capacity;
+  options.logical_block = source.lun.logical_block;
+  options.physical_block = source.lun.physical_block;
+  options.dry_run = dry_run;
+  return options;
 }
 
 ScheduleView view_of(const snapshot::ScheduleView& view) {
@@ -66,8 +74,19 @@ Outcome<std::string> SnapshotEngine::restore(const RestoreOptions& options) {
                            .stop = options.stop});
 }
 
-Outcome<object::LunView> SnapshotEngine::clone(const CloneOptions&) {
-  return not_in_this_version("makes no clones", "caisson lun import copies a snapshot's image");
+Outcome<object::LunView> SnapshotEngine::clone(const CloneOptions& options) {
+  auto source = manager_.hold_for_copy(options.lun, options.snapshot);
+  if (!source) return source.error();
+  object::CopyOptions copy{.like = like(*source, options.name, options.dry_run),
+                           .kind = catalog::LunKind::clone,
+                           .origin = source->record.uuid,
+                           .prepare = {}};
+  if (!options.store.empty()) copy.like.store = options.store;
+  copy.like.location = options.location;
+  copy.prepare = [&](const catalog::LunRecord& clone) {
+    return manager_.begin_clone(*source, clone.uuid, clone.name, clone.store);
+  };
+  return registry_.create_copy(copy);
 }
 
 Outcome<DiffPage> SnapshotEngine::diff(const DiffQuery& query) {
@@ -87,14 +106,18 @@ Outcome<ExportedFile> SnapshotEngine::export_image(const ExportOptions& options)
   return ExportedFile{view->path, view->record.capacity};
 }
 
-Outcome<object::LunView> SnapshotEngine::expose(std::string_view, std::string_view,
-                                                std::string_view, bool) {
-  return not_in_this_version("shows no snapshots as LUNs",
-                             "a snapshot that is whole is a file in .snapshots");
+Outcome<object::LunView> SnapshotEngine::expose(std::string_view lun, std::string_view snapshot,
+                                                std::string_view name, bool dry_run) {
+  auto source = manager_.hold_for_copy(lun, snapshot);
+  if (!source) return source.error();
+  return registry_.create_copy({.like = like(*source, name, dry_run),
+                                .kind = catalog::LunKind::view,
+                                .origin = source->record.uuid,
+                                .prepare = {}});
 }
 
-Outcome<> SnapshotEngine::unexpose(std::string_view, bool) {
-  return not_in_this_version("shows no snapshots as LUNs", "there is nothing to take back");
+Outcome<> SnapshotEngine::unexpose(std::string_view name, bool dry_run) {
+  return dry_run ? Outcome<>() : registry_.remove(name);
 }
 
 SnapshotPolicy SnapshotEngine::policy() {

@@ -7,11 +7,12 @@
 
 namespace caisson::service {
 
-/// Thread rules as Snapshots. Both outlive it.
+/// Thread rules as Snapshots. All outlive it.
 class SnapshotEngine final : public Snapshots {
  public:
-  SnapshotEngine(snapshot::Manager& manager, snapshot::ScheduleRunner& runner)
-      : manager_(manager), runner_(runner) {}
+  SnapshotEngine(snapshot::Manager& manager, snapshot::ScheduleRunner& runner,
+                 object::ObjectRegistry& registry)
+      : manager_(manager), runner_(runner), registry_(registry) {}
 
   Outcome<std::vector<SnapshotView>> create(const CreateOptions& options) override;
   Outcome<std::vector<SnapshotView>> list(std::string_view lun) override;
@@ -47,6 +48,7 @@ class SnapshotEngine final : public Snapshots {
  private:
   snapshot::Manager& manager_;
   snapshot::ScheduleRunner& runner_;
+  object::ObjectRegistry& registry_;
 };
 
 }  // namespace caisson::service

@@ -18,7 +18,9 @@ std::optional<snapshot::LunFacts> facts_of(const std::optional<object::LunView>&
                             .logical_block = row.logical_block,
                             .physical_block = row.physical_block,
                             .thick = row.thick,
-                            .served = lun->object != nullptr};
+                            .served = lun->object != nullptr,
+                            .filling = row.kind == catalog::LunKind::clone,
+                            .view = row.kind == catalog::LunKind::view};
 }
 
 }  // namespace
@@ -96,8 +98,14 @@ std::shared_ptr<block::BlockDevice> SnapshotLuns::disk(const Uuid& lun) {
   return found ? found->object : nullptr;
 }
 
-void SnapshotLuns::set_shares_blocks(const Uuid& lun, bool shares) {
-  if (registry_ != nullptr) registry_->set_shares_blocks(lun, shares);
+std::vector<std::string> SnapshotLuns::made_of(const Uuid& snapshot) {
+  std::vector<std::string> names;
+  for (const auto& lun : registry_->list())
+    if (lun.record.origin == snapshot && lun.record.kind != catalog::LunKind::disk)
+      names.push_back(lun.record.name);
+  return names;
 }
+
+Outcome<> SnapshotLuns::end_clone(const Uuid& lun) { return registry_->end_clone(lun); }
 
 }  // namespace caisson::service

@@ -33,7 +33,8 @@ class SnapshotLuns final : public snapshot::LunHost {
   Outcome<> end_restore(const Uuid& lun, bool changed) override;
   void note_restore(const Uuid& lun, std::uint64_t done, std::uint64_t of) override;
   std::shared_ptr<block::BlockDevice> disk(const Uuid& lun) override;
-  void set_shares_blocks(const Uuid& lun, bool shares) override;
+  std::vector<std::string> made_of(const Uuid& snapshot) override;
+  Outcome<> end_clone(const Uuid& lun) override;
 
  private:
   object::ObjectRegistry* registry_ = nullptr;

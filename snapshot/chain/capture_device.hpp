@@ -30,6 +30,7 @@ class CaptureDevice final : public block::DataLayer {
 
   Outcome<> begin_cutting_off(std::uint64_t capacity) override;
   void end_cutting_off() noexcept override;
+  bool shares_blocks() const noexcept override { return chain_->shares_blocks(); }
   void close() override { chain_->close(); }
 
  private:

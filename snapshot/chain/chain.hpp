@@ -113,6 +113,13 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   /// What the snapshot holds there, whole or not. Aligned to the disk's logical block.
   Outcome<> read(const Uuid& snapshot, std::uint64_t offset, std::span<std::byte> into) const;
 
+  /// Whether the snapshot has data at `offset`, and how far that holds, `length` bytes at
+  /// most. A hole reads as zeros; what cannot be told is data. Errors as read().
+  Outcome<file_store::FileExtent> extent(const Uuid& snapshot, std::uint64_t offset,
+                                         std::uint64_t length) const;
+  /// The open image of one that is whole; nullptr: it is not.
+  std::shared_ptr<file_store::File> whole_image(const Uuid& snapshot) const;
+
   /// Names every block from `offset` on, a multiple of kChangeBlock, that may differ
   /// between two snapshots, or between one and now: at least all that do. Fills `room`
   /// (not empty). The list ends where `to` does; what it has behind the end of `from` is
@@ -226,6 +233,11 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   Outcome<Holder> folded_holder(const Members& members, std::size_t first, std::size_t stop,
                                 std::uint64_t offset, std::uint64_t end) const;
   static std::uint64_t first_that_captures(const Members& members);
+  Outcome<std::size_t> readable(const Members& members, const Uuid& snapshot, std::uint64_t offset,
+                                std::uint64_t length) const;
+  Outcome<bool> still_live(const Members& before, const Uuid& snapshot, std::uint64_t offset,
+                           std::uint64_t end) const;
+  Outcome<file_store::FileExtent> extent_of(const Holder& holder, std::uint64_t offset) const;
   Outcome<std::uint64_t> read_some(const Uuid& snapshot, std::uint64_t offset,
                                    std::span<std::byte> into) const;
 

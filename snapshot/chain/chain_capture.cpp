@@ -23,17 +23,6 @@ constexpr std::uint64_t kRound = std::uint64_t{16} << 20;
 constexpr std::size_t kMostSegments = 16;
 constexpr std::uint64_t kUnitsOfMove = 256;  // about what one step moves
 
-/// Sorted and disjoint.
-std::vector<Run> tidy(std::vector<Run> runs) {
-  std::ranges::sort(runs);
-  std::vector<Run> out;
-  for (const auto& run : runs) {
-    auto first = out.empty() ? run.first : std::max(run.first, out.back().end());
-    if (first < run.end()) append_units(out, first, run.end() - first);
-  }
-  return out;
-}
-
 }  // namespace
 
 void Chain::hold_back(IoRequest& request) {
@@ -110,7 +99,7 @@ Outcome<> Chain::capture_for(std::deque<Waiter*>& waiters) {
     waiter->next = end;
     waiter->length -= piece;
   }
-  wanted = tidy(std::move(wanted));
+  wanted = merged(std::move(wanted));
   return wanted.empty() ? Outcome<>() : capture_units(*member, std::move(wanted));
 }
 

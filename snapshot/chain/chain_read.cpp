@@ -92,40 +92,99 @@ Outcome<> Chain::read(const Uuid& snapshot, std::uint64_t offset, std::span<std:
   return {};
 }
 
-/// Of the container it is believed only if, once it was read, still nobody had
+/// The index of the snapshot, if it has the range.
+Outcome<std::size_t> Chain::readable(const Members& members, const Uuid& snapshot,
+                                     std::uint64_t offset, std::uint64_t length) const {
+  auto index = members.find(snapshot);
+  if (index == members.size())
+    return failure(Errc::not_found, "there is no snapshot " + snapshot.to_string());
+  const auto& own = *members[index];
+  if (own.invalid())
+    return failure(Errc::corrupt,
+                   "snapshot '" + own.name() + "' is no image any more: " + own.why_invalid());
+  if (offset >= own.capacity() || length > own.capacity() - offset)
+    return failure(Errc::invalid_argument,
+                   "snapshot '" + own.name() + "' ends before what is to be read");
+  return index;
+}
+
+/// Of the container what was found is believed only if afterwards still nobody had
 /// captured the range: a capture is known before anything is overwritten.
+Outcome<bool> Chain::still_live(const Members& before, const Uuid& snapshot, std::uint64_t offset,
+                                std::uint64_t end) const {
+  auto now = members();
+  auto at = now->find(snapshot);
+  if (at == now->size() || (*now)[at]->invalid()) return false;
+  auto again = now->find_sequence(first_that_captures(before));
+  auto found = holder_at(*now, again, offset, end);
+  if (!found) return found.error();
+  return !found->member && found->until == end;
+}
+
 Outcome<std::uint64_t> Chain::read_some(const Uuid& snapshot, std::uint64_t offset,
                                         std::span<std::byte> into) const {
   for (;;) {
     auto all = members();
-    auto index = all->find(snapshot);
-    if (index == all->size())
-      return failure(Errc::not_found, "there is no snapshot " + snapshot.to_string());
-    const auto& own = *(*all)[index];
-    if (own.invalid())
-      return failure(Errc::corrupt,
-                     "snapshot '" + own.name() + "' is no image any more: " + own.why_invalid());
-    if (offset >= own.capacity() || into.size() > own.capacity() - offset)
-      return failure(Errc::invalid_argument,
-                     "snapshot '" + own.name() + "' ends before what is to be read");
-    auto holder = holder_at(*all, index, offset, offset + into.size());
+    auto index = readable(*all, snapshot, offset, into.size());
+    if (!index) return index.error();
+    auto holder = holder_at(*all, *index, offset, offset + into.size());
     if (!holder) return holder.error();
     auto part = into.first(holder->until - offset);
     if (holder->member) {
       auto got = holder->member->read(offset, part);
-      if (own.invalid()) continue;  // its space is being given back
+      if ((*all)[*index]->invalid()) continue;  // its space is being given back
       if (!got) return got.error();
       return part.size();
     }
     if (auto error = read_live(*parts_.live, offset, part))
       return failure(Errc::io_error, "cannot read the container: " + error.message());
-    auto now = members();
-    if (now->find(snapshot) == now->size() || own.invalid()) continue;
-    auto again = now->find_sequence(first_that_captures(*all));
-    auto found = holder_at(*now, again, offset, holder->until);
-    if (!found) return found.error();
-    if (!found->member && found->until == holder->until) return part.size();
+    auto live = still_live(*all, snapshot, offset, holder->until);
+    if (!live) return live.error();
+    if (*live) return part.size();
   }
+}
+
+Outcome<file_store::FileExtent> Chain::extent_of(const Holder& holder, std::uint64_t offset) const {
+  file_store::FileExtent extent{offset, holder.until - offset, true};
+  std::shared_ptr<file_store::File> file = parts_.source;
+  if (holder.member) {
+    if (holder.member->pre_images().size() != 0) return extent;  // some may not be in the image
+    auto image = holder.member->image();
+    if (!image) return image.error();
+    file = *image;
+  }
+  auto found = file_store::extents(*file, offset, extent.length, {&extent, 1});
+  if (!found || *found == 0) return file_store::FileExtent{offset, holder.until - offset, true};
+  return extent;
+}
+
+Outcome<file_store::FileExtent> Chain::extent(const Uuid& snapshot, std::uint64_t offset,
+                                              std::uint64_t length) const {
+  Use use(*this);
+  if (!use) return Use::refused();
+  for (;;) {
+    auto all = members();
+    auto index = readable(*all, snapshot, offset, length);
+    if (!index) return index.error();
+    auto holder = holder_at(*all, *index, offset, offset + length);
+    if (!holder) return holder.error();
+    auto extent = extent_of(*holder, offset);
+    if (!extent) return extent.error();
+    if ((*all)[*index]->invalid()) continue;
+    if (holder->member) return extent;
+    auto live = still_live(*all, snapshot, offset, extent->offset + extent->length);
+    if (!live) return live.error();
+    if (*live) return extent;
+  }
+}
+
+std::shared_ptr<file_store::File> Chain::whole_image(const Uuid& snapshot) const {
+  Use use(*this);
+  if (!use) return nullptr;
+  auto member = find(snapshot);
+  if (!member || !member->whole() || member->invalid()) return nullptr;
+  auto image = member->image();
+  return image ? *image : nullptr;
 }
 
 }  // namespace caisson::snapshot

@@ -66,6 +66,8 @@ std::string image_name(std::string_view snapshot) {
   return fmt::format("{}{}", snapshot, kImageEnd);
 }
 
+std::string fill_map_name(const Uuid& clone) { return fmt::format(".{}.fill", clone.to_string()); }
+
 std::optional<EntryName> parse_entry_name(std::string_view entry) {
   if (!entry.starts_with('.')) {
     if (!take_end(entry, kImageEnd) || !valid_name(entry)) return std::nullopt;

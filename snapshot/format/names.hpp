@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names of a snapshot's files, all in `.snapshots/<lun>/` of the LUN's store
+// Names of a snapshot's files, all but a clone's in `.snapshots/<lun>/` of the LUN's store
 // (docs/format/snapshot.md).
 #pragma once
 
@@ -27,6 +27,9 @@ std::string hidden_image_name(const Uuid& snapshot);
 std::string removed_name(const Uuid& snapshot);
 /// "<snapshot>.img": the complete image, by the snapshot's (valid) name.
 std::string image_name(std::string_view snapshot);
+
+/// ".<uuid>.fill": beside a clone's container, what it has of its snapshot.
+std::string fill_map_name(const Uuid& clone);
 
 enum class EntryKind : std::uint8_t { map, segment, hidden_image, removed, image };
 

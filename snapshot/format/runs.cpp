@@ -20,6 +20,29 @@ void append_units(std::vector<Run>& runs, std::uint64_t first, std::uint64_t cou
   }
 }
 
+std::vector<Run> merged(std::vector<Run> runs) {
+  std::ranges::sort(runs);
+  std::vector<Run> out;
+  for (const auto& run : runs) {
+    auto first = out.empty() ? run.first : std::max(run.first, out.back().end());
+    if (first < run.end()) append_units(out, first, run.end() - first);
+  }
+  return out;
+}
+
+std::vector<Run> without(std::span<const Run> runs, std::span<const Run> others) {
+  std::vector<Run> out;
+  auto other = others.begin();
+  for (const auto& run : runs)
+    for (auto unit = run.first; unit < run.end();) {
+      while (other != others.end() && other->end() <= unit) ++other;
+      auto until = other == others.end() ? run.end() : std::min(run.end(), other->first);
+      if (until > unit) append_units(out, unit, until - unit);
+      unit = std::max(unit, other == others.end() ? run.end() : std::min(run.end(), other->end()));
+    }
+  return out;
+}
+
 std::vector<Run> coalesce(std::span<const std::uint64_t> units) {
   std::vector<Run> runs;
   for (auto unit : units)

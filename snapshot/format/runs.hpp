@@ -40,6 +40,11 @@ constexpr Run unpack(std::uint64_t packed) noexcept {
 /// extends it, what is too long for a run becomes several.
 void append_units(std::vector<Run>& runs, std::uint64_t first, std::uint64_t count);
 
+/// Sorted, disjoint and as few as can be: the units of `runs`, each once.
+std::vector<Run> merged(std::vector<Run> runs);
+/// The units of `runs` that are not in `others`; both are merged().
+std::vector<Run> without(std::span<const Run> runs, std::span<const Run> others);
+
 /// The fewest runs that name exactly these units; `units` ascends, with or without
 /// repetitions.
 std::vector<Run> coalesce(std::span<const std::uint64_t> units);

@@ -92,6 +92,15 @@ Outcome<std::vector<Manager::Cut>> Manager::plan(const CreateOptions& options) {
       return failure(Errc::invalid_argument, fmt::format("LUN '{}' is named twice", name));
     auto lun = lun_named(name);
     if (!lun) return lun.error();
+    if (lun->view)
+      return failure(Errc::unsupported,
+                     fmt::format("LUN '{}' shows a snapshot: it never changes", name),
+                     "cut one of the LUN that it is a snapshot of");
+    if (lun->filling)
+      return failure(
+          Errc::in_use,
+          fmt::format("LUN '{}' is a clone that does not have everything itself yet", name),
+          "try again when it has: caisson lun show tells");
     Cut cut{.lun = *lun, .chain = chain_of(lun->uuid), .store = options_.luns->store(lun->store)};
     if (!lun->served || !cut.chain || cut.store == nullptr)
       return failure(Errc::offline, fmt::format("LUN '{}' is not online", name),
@@ -188,7 +197,7 @@ Outcome<> Manager::commit(std::vector<Cut>& cuts) {
     if (auto durable = cut.chain->commit(cut.member); !durable) return durable;
   for (auto& cut : cuts)
     if (auto flushed = options_.luns->flush(cut.lun.uuid); !flushed) return flushed;
-  std::unique_lock one_at_a_time(rows_mutex_);  // the lane may find one whole, or lost, by now
+  std::lock_guard one_at_a_time(rows_mutex_);  // the lane may find one whole, or lost, by now
   for (auto& cut : cuts) {
     if (cut.member->invalid())
       return failure(Errc::no_space,
@@ -213,8 +222,6 @@ Outcome<> Manager::commit(std::vector<Cut>& cuts) {
     std::lock_guard lock(mutex_);
     records_[cut.record.uuid] = cut.record;
   }
-  one_at_a_time.unlock();
-  for (auto& cut : cuts) options_.luns->set_shares_blocks(cut.lun.uuid, cut.chain->shares_blocks());
   return {};
 }
 

@@ -29,6 +29,8 @@ struct LunFacts {
   std::uint32_t physical_block = 4096;
   bool thick = false;
   bool served = false;
+  bool filling = false;  ///< a clone that does not have everything yet
+  bool view = false;     ///< it shows a snapshot, and has no data of its own
 };
 
 /// Thread-safe; blocks.
@@ -59,8 +61,12 @@ class LunHost {
   virtual void note_restore(const Uuid& lun, std::uint64_t done, std::uint64_t of) = 0;
   /// The disk with all that lies over its data, for the gateway itself; nullptr: offline.
   virtual std::shared_ptr<block::BlockDevice> disk(const Uuid& lun) = 0;
-  /// Whether images share blocks with its container.
-  virtual void set_shares_blocks(const Uuid& lun, bool shares) = 0;
+  /// Names of the LUNs that read from that snapshot: views of it, and clones that are not
+  /// filled yet.
+  virtual std::vector<std::string> made_of(const Uuid& snapshot) = 0;
+  /// A clone has everything itself: it becomes a disk like any other, under its public
+  /// name. Errc::already_exists: something else has that. Again: success.
+  virtual Outcome<> end_clone(const Uuid& lun) = 0;
 };
 
 }  // namespace caisson::snapshot

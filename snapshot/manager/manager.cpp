@@ -67,7 +67,9 @@ std::unique_ptr<block::DataLayer> Manager::attach(std::unique_ptr<block::BlockDe
     chains_[attachment.lun] = chain;
   }
   if (attachment.restoring) finish_restore_later(attachment.lun, *attachment.restoring);
-  return std::make_unique<CaptureDevice>(std::move(below), std::move(chain));
+  auto layer = std::make_unique<CaptureDevice>(std::move(below), std::move(chain));
+  if (!attachment.clone_of) return layer;
+  return over_clone(std::move(layer), attachment);
 }
 
 /// What the catalog says of a LUN's snapshots, for its chain.
@@ -219,9 +221,8 @@ bool Manager::on_invalid(const Uuid& lun, std::span<const std::shared_ptr<Member
 }
 
 bool Manager::on_gone(const Uuid& lun, const Member& member) {
-  if (!forget(member.uuid())) return false;
-  if (auto chain = chain_of(lun)) options_.luns->set_shares_blocks(lun, chain->shares_blocks());
-  return true;
+  (void)lun;
+  return forget(member.uuid());
 }
 
 }  // namespace caisson::snapshot

@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "snapshot/chain/capture_device.hpp"
+#include "snapshot/copies/origin.hpp"
 #include "snapshot/manager/lun_host.hpp"
 #include "snapshot/manager/run_time_keeper.hpp"
 #include "snapshot/manager/ticker.hpp"
@@ -72,6 +74,13 @@ struct SnapshotView {
   std::chrono::seconds locked_for{0};  ///< run time until it may be deleted
 };
 
+/// A snapshot of which something is about to be made: nobody deletes it while this lives.
+struct CopySource {
+  LunFacts lun;
+  catalog::SnapshotRecord record;
+  std::shared_ptr<void> held;
+};
+
 /// A part of a list of changes.
 struct DiffPage {
   std::vector<Changed> changed{};  ///< ascending, disjoint
@@ -99,6 +108,8 @@ class Manager final : private ChainObserver {
     std::string store_name;
     std::shared_ptr<file_store::File> container;  ///< to clone from
     std::optional<Uuid> restoring{};              ///< of which a restore is to be finished
+    std::optional<Uuid> clone_of{};               ///< it is a clone that is not filled yet
+    std::string container_name{};                 ///< of one
   };
   /// The layer that keeps this LUN's snapshots. Never fails: what is damaged is invalid.
   std::unique_ptr<block::DataLayer> attach(std::unique_ptr<block::BlockDevice> below,
@@ -140,6 +151,18 @@ class Manager final : private ChainObserver {
   Outcome<DiffPage> diff(std::string_view lun, std::string_view from, std::string_view to,
                          std::uint64_t cursor, std::size_t limit);
 
+  /// Errc::not_found; corrupt: it is no image any more; offline.
+  Outcome<CopySource> hold_for_copy(std::string_view lun, std::string_view snapshot);
+  /// What is beside the container of a clone: made before that has a name, removed when it
+  /// is filled or gone. Durable.
+  Outcome<> begin_clone(const CopySource& source, const Uuid& clone, std::string_view name,
+                        std::string_view store);
+  Outcome<> end_clone(const Uuid& clone, const Uuid& snapshot, file_store::Store& store,
+                      std::string_view store_name);
+  /// What a view shows: a file that nobody can write. It outlives neither the manager nor
+  /// what it stands for, but says so.
+  std::shared_ptr<file_store::File> open_view(const Uuid& snapshot, std::uint64_t capacity);
+
   /// Reads what a snapshot holds; aligned to the LUN's logical block.
   Outcome<> read(const Uuid& snapshot, std::uint64_t offset, std::span<std::byte> into);
 
@@ -148,6 +171,7 @@ class Manager final : private ChainObserver {
 
  private:
   struct Cut;
+  class SnapshotOrigin;
 
   void on_whole(const Uuid& lun, const Member& member) override;
   bool on_invalid(const Uuid& lun, std::span<const std::shared_ptr<Member>> members,
@@ -187,6 +211,11 @@ class Manager final : private ChainObserver {
   void finish_restore(const Uuid& lun, const Uuid& snapshot);
   void finish_restore_later(const Uuid& lun, const Uuid& snapshot);
   std::shared_ptr<Chain> chain_of(const Uuid& lun) const;
+  std::shared_ptr<Chain> chain_with(const Uuid& snapshot) const;
+  std::unique_ptr<block::DataLayer> over_clone(std::unique_ptr<block::DataLayer> below,
+                                               const Attachment& attachment);
+  void end_clone_later(const Uuid& clone, std::chrono::milliseconds after);
+  Outcome<> check_unused(const LunFacts& lun, const catalog::SnapshotRecord& record) const;
   SnapshotView view_of(const LunFacts& lun, const catalog::SnapshotRecord& record) const;
   void note(std::string_view kind, const Uuid& lun, std::string_view actor,
             const std::string& text);
@@ -201,6 +230,7 @@ class Manager final : private ChainObserver {
   mutable std::mutex mutex_;  ///< guards what follows; never held over anything that blocks
   std::map<Uuid, std::weak_ptr<Chain>> chains_;
   std::map<Uuid, catalog::SnapshotRecord> records_;  ///< all but those that are gone
+  std::multiset<Uuid> copied_;                       ///< of which something is being made
   ControlThreads threads_;
   std::unique_ptr<Ticker> run_time_ticker_;
 };

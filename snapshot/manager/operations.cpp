@@ -92,6 +92,7 @@ Outcome<> Manager::remove(std::string_view name, std::string_view snapshot, bool
     std::lock_guard one_at_a_time(rows_mutex_);
     record = record_of(*lun, snapshot);
     if (!record) return record.error();
+    if (auto unused = check_unused(*lun, *record); !unused) return unused;
     if (auto unlocked = check_unlocked(*lun, *record); !unlocked) return unlocked;
     if (dry_run) return {};
     record->state = SnapshotState::ghost;
@@ -101,12 +102,7 @@ Outcome<> Manager::remove(std::string_view name, std::string_view snapshot, bool
 }
 
 Outcome<> Manager::read(const Uuid& snapshot, std::uint64_t offset, std::span<std::byte> into) {
-  std::shared_ptr<Chain> chain;
-  {
-    std::lock_guard lock(mutex_);
-    if (auto found = records_.find(snapshot); found != records_.end())
-      if (auto at = chains_.find(found->second.lun); at != chains_.end()) chain = at->second.lock();
-  }
+  auto chain = chain_with(snapshot);
   if (!chain) return failure(Errc::offline, "the LUN of this snapshot is not online");
   return chain->read(snapshot, offset, into);
 }

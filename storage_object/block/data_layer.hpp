@@ -17,6 +17,9 @@ class DataLayer : public BlockDevice {
   /// end_cutting_off(), which follows in any case. While hosts go on. Control threads.
   virtual Outcome<> begin_cutting_off(std::uint64_t capacity) = 0;
   virtual void end_cutting_off() noexcept = 0;
+  /// Whether other images share, or are to share, blocks with what is below: they keep
+  /// what is overwritten. From any thread; does not block.
+  virtual bool shares_blocks() const noexcept = 0;
   /// The disk is served no more, and somebody else may take its files up: lets go of
   /// them. Nothing is in flight, and nothing is submitted any more. Again: no effect.
   virtual void close() = 0;

@@ -413,6 +413,11 @@ void fill_message(format::pb::Trailer& message, const LunRecord& row) {
   message.set_owner_epoch(row.owner_epoch);
   message.set_name(row.name);
   message.set_created_at(row.created_at);
+  if (row.origin) {
+    message.mutable_lineage()->set_origin("clone");
+    message.mutable_lineage()->set_snapshot_uuid(row.origin->bytes.data(),
+                                                 row.origin->bytes.size());
+  }
 }
 
 LunRecord row_of(const format::Slot& slot) {

@@ -72,6 +72,7 @@ BlockErrc translate(const DataOp& op, const Error& error) {
     case Errc::no_space: return BlockErrc::no_space;
     case Errc::unsupported: return BlockErrc::unsupported;
     case Errc::cancelled: return BlockErrc::aborted;
+    case Errc::offline: return BlockErrc::offline;  // what a view shows
     default:
       return op.request->op == IoOp::read || op.request->op == IoOp::status
                  ? BlockErrc::medium_error

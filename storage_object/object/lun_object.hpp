@@ -115,9 +115,6 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   void leave_failed_sanitize(std::function<void(Error)> done) override;
   /// A reset of the unit: the saved modes are the current ones again.
   void restore_modes();
-  /// Other images share blocks of the container, so that nothing can be
-  /// sanitized. From any thread.
-  void set_shares_blocks(bool shares) noexcept { shares_blocks_.store(shares); }
 
   // For the registry; control threads.
 
@@ -248,7 +245,6 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   UpkeepKeeper upkeep_keeper_;
   const std::uint64_t wipe_rate_;
   EventNoter noter_;
-  std::atomic<bool> shares_blocks_{false};
   Space space_;
 
   InFlight in_flight_;

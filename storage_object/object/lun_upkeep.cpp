@@ -77,7 +77,8 @@ void LunObject::start_upkeep(ChangeOrigin origin, UpkeepRequest request,
   request.bytes_per_second = wipe_rate_;
   auto sanitizes = request.kind != UpkeepRequest::Kind::format;
   if (features_.read_only) return begun(BlockErrc::write_protected);
-  if (sanitizes && shares_blocks_.load()) return begun(make_error_code(Errc::in_use));
+  if (sanitizes && layer_ != nullptr && layer_->shares_blocks())
+    return begun(make_error_code(Errc::in_use));
   if (sanitizes && !upkeep_keeper_) return begun(make_error_code(Errc::unsupported));
   auto* start = new UpkeepStart(shared_from_this(), origin, std::move(request), std::move(begun),
                                 std::move(done));

@@ -96,7 +96,7 @@ Outcome<Registry::Locked> Registry::lock(std::string_view name) {
 void Registry::index(const EntryPtr& entry) {
   const auto& row = entry->record;
   by_name_[row.name] = entry;
-  by_file_[{row.store, row.file}] = entry;
+  if (!row.file.empty()) by_file_[{row.store, row.file}] = entry;
   by_uuid_[row.uuid] = entry;
   by_target_.emplace(row.target_name, entry);
 }
@@ -104,7 +104,7 @@ void Registry::index(const EntryPtr& entry) {
 void Registry::unindex(const EntryPtr& entry) {
   const auto& row = entry->record;
   by_name_.erase(row.name);
-  by_file_.erase({row.store, row.file});
+  if (!row.file.empty()) by_file_.erase({row.store, row.file});
   by_uuid_.erase(row.uuid);
   auto [first, last] = by_target_.equal_range(row.target_name);
   for (auto at = first; at != last; ++at)

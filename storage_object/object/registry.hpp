@@ -45,6 +45,15 @@ struct CreateOptions {
   bool dry_run = false;          ///< check everything, change nothing, describe what would be
 };
 
+/// A LUN that is made of a snapshot, with an identity of its own (decision 11).
+struct CopyOptions {
+  CreateOptions like;                               ///< its name, capacity, blocks, …; thin
+  catalog::LunKind kind = catalog::LunKind::clone;  ///< or view
+  Uuid origin;                                      ///< the snapshot
+  /// Of a clone: makes, durably, what is beside its container, which has no name yet.
+  std::function<Outcome<>(const catalog::LunRecord&)> prepare;
+};
+
 struct ImportOptions {
   /// Absolute, or a name inside the store; below an import directory or a store
   /// that allows imports, else Errc::permission_denied.
@@ -140,6 +149,10 @@ struct RegistryOptions {
   std::function<std::unique_ptr<block::DataLayer>(std::unique_ptr<block::BlockDevice> below,
                                                   const LayerPlace&)>
       layer;
+  /// What a view shows, read-only, from whatever thread asks; empty: there are no views.
+  std::function<std::shared_ptr<file_store::File>(const catalog::LunRecord&)> show;
+  /// Removes what was kept beside the container of a LUN that was born from a snapshot.
+  std::function<Outcome<>(const catalog::LunRecord&, file_store::Store&)> discard;
   /// Puts decorators (throttle, fault) over the data of one LUN; empty: none.
   std::function<std::unique_ptr<block::BlockDevice>(std::unique_ptr<block::BlockDevice> below,
                                                     const catalog::LunRecord&)>
@@ -189,6 +202,11 @@ class ObjectRegistry {
   virtual void retry_store(std::string_view name) = 0;
 
   virtual Outcome<LunView> create(const CreateOptions& options) = 0;
+  /// The snapshot is not checked, and not kept from being deleted: that is the caller's.
+  virtual Outcome<LunView> create_copy(const CopyOptions& options) = 0;
+  /// A clone has everything itself: its container gets its public name, and it is a disk
+  /// like any other. Again: success. Errc::already_exists: something else has the name.
+  virtual Outcome<> end_clone(const Uuid& lun) = 0;
   virtual Outcome<LunView> import(const ImportOptions& options) = 0;
   /// Takes up a container the catalog does not know or does not agree with.
   /// `capacity` names where its trailer stands if the file's length does not tell.
@@ -223,8 +241,6 @@ class ObjectRegistry {
   /// `changed`: hosts are told that the medium may be another.
   virtual Outcome<> end_restore(const Uuid& lun, bool changed) = 0;
   virtual void note_restore(const Uuid& lun, std::uint64_t done, std::uint64_t of) = 0;
-  /// Whether other images share blocks with its container (StorageObject::start_upkeep).
-  virtual void set_shares_blocks(const Uuid& lun, bool shares) = 0;
 
   /// Copies what the catalog says of grants into a LUN's trailer.
   virtual Outcome<> refresh_grants(const Uuid& lun) = 0;

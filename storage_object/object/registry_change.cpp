@@ -12,6 +12,7 @@
 namespace caisson::object {
 
 using catalog::CacheMode;
+using catalog::LunKind;
 using catalog::LunRecord;
 using catalog::LunState;
 using catalog::ResizeIntent;
@@ -43,6 +44,11 @@ Outcome<> check_resize(const LunView& lun, std::uint64_t capacity, bool allow_sh
         fmt::format("LUN '{}': a capacity of {} bytes is not possible", row.name, capacity),
         fmt::format("give a multiple of {} up to {}", row.logical_block,
                     format_size(format::kMaxCapacity)));
+  if (capacity < row.capacity && row.kind == LunKind::clone)
+    return failure(
+        Errc::in_use,
+        fmt::format("LUN '{}' is a clone that does not have everything itself yet", row.name),
+        "shrink it when it has: caisson lun show tells");
   if (capacity < row.capacity && !allow_shrink)
     return failure(Errc::invalid_argument,
                    fmt::format("LUN '{}' has {}: {} would cut off data", row.name,
@@ -105,6 +111,7 @@ Outcome<LunView> Registry::resize(std::string_view name, std::uint64_t capacity,
   if (!locked) return locked.error();
   const auto& entry = locked->entry;
   auto lun = view_of(entry);
+  if (lun.record.kind == LunKind::view) return no_disk_of_its_own(lun.record, "another size");
   if (auto fine = check_resize(lun, capacity, allow_shrink); !fine) return fine.error();
   if (lun.record.resize)
     return failure(
@@ -222,6 +229,8 @@ Outcome<LunView> Registry::set(std::string_view name, const SetOptions& options)
   if (!locked) return locked.error();
   const auto& entry = locked->entry;
   auto row = row_of_entry(entry);
+  if (row.kind == LunKind::view && options.cache)
+    return no_disk_of_its_own(row, "another cache mode");
   if (auto fine = check_answers(entry); !fine) return fine.error();
   // What is served may differ from what is saved: a host may have switched it.
   auto served = view_of(entry).object;

@@ -79,9 +79,4 @@ void Registry::note_restore(const Uuid& lun, std::uint64_t done, std::uint64_t o
     std::static_pointer_cast<LunObject>(found->object)->note_restore(done, of);
 }
 
-void Registry::set_shares_blocks(const Uuid& lun, bool shares) {
-  if (auto found = find(lun); found && found->object)
-    std::static_pointer_cast<LunObject>(found->object)->set_shares_blocks(shares);
-}
-
 }  // namespace caisson::object

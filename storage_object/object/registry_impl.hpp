@@ -83,6 +83,8 @@ class Registry final : public ObjectRegistry {
   std::string store_reason(std::string_view name) override;
   void retry_store(std::string_view name) override;
   Outcome<LunView> create(const CreateOptions& options) override;
+  Outcome<LunView> create_copy(const CopyOptions& options) override;
+  Outcome<> end_clone(const Uuid& lun) override;
   Outcome<LunView> import(const ImportOptions& options) override;
   Outcome<LunView> adopt(std::string_view store, std::string_view file,
                          std::optional<std::uint64_t> capacity, bool dry_run) override;
@@ -103,7 +105,6 @@ class Registry final : public ObjectRegistry {
   Outcome<> begin_restore(const Uuid& lun, const Uuid& snapshot) override;
   Outcome<> end_restore(const Uuid& lun, bool changed) override;
   void note_restore(const Uuid& lun, std::uint64_t done, std::uint64_t of) override;
-  void set_shares_blocks(const Uuid& lun, bool shares) override;
   Outcome<> refresh_grants(const Uuid& lun) override;
   Outcome<RebuildReport> rebuild(bool dry_run) override;
 
@@ -189,7 +190,8 @@ class Registry final : public ObjectRegistry {
   Outcome<> finish_rename(const EntryPtr& entry);
   Outcome<> keep_name(const std::string& store, std::string_view name);
   Outcome<LunView> rename_kept(const EntryPtr& entry, std::string_view to, bool dry_run);
-  Outcome<> end_rename(const EntryPtr& entry, std::string_view name);
+  Outcome<> end_rename(const EntryPtr& entry, std::string_view name, std::string_view file);
+  Outcome<LunView> rename_row(const EntryPtr& entry, std::string_view to, bool dry_run);
   void tell_name(const EntryPtr& entry);
   enum class MayWait : std::uint8_t { no, yes };  ///< for the owner lock, beside the others
   void bring_up_or_note(const EntryPtr& entry, MayWait may_wait);
@@ -265,6 +267,12 @@ class Registry final : public ObjectRegistry {
   std::vector<std::function<void()>> record_missing_failures(
       const std::shared_ptr<Names>& unrecorded);
   bool misses_failure(const EntryPtr& entry) const;
+
+  // Of snapshots (registry_copies.cpp).
+  Outcome<> check_copy(const catalog::LunRecord& row);
+  Outcome<LunView> build_view(catalog::LunRecord row);
+  Outcome<> serve_view(const EntryPtr& entry);
+  void discard_beside(const catalog::LunRecord& row);
 
   // Creation and import (registry_create.cpp, registry_import.cpp).
   Outcome<catalog::LunRecord> checked_row(const CreateOptions& options);
@@ -354,5 +362,10 @@ bool says_failed(const catalog::LunRecord& row);
 
 /// The container's name of a LUN.
 std::string container_name(std::string_view lun);
+/// That of a clone while it does not have everything itself.
+std::string clone_name(const Uuid& clone);
+/// What a view cannot do.
+Failure no_disk_of_its_own(const catalog::LunRecord& row, std::string_view change);
+Identity identity_of(const catalog::LunRecord& row);
 
 }  // namespace caisson::object

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/log.hpp"
@@ -150,6 +152,27 @@ EventNoter Registry::event_noter(const EntryPtr& entry) {
   };
 }
 
+namespace {
+
+/// Whether any block of the file is another's too, as far as its file system tells: it
+/// would keep what is overwritten here. Clones of a LUN, and what share users copied.
+bool shares_blocks(file_store::File& file) {
+  if (!file.traits().clone) return false;
+  auto attributes = file.attributes();
+  std::array<file_store::MapExtent, 256> room;
+  for (std::uint64_t at = 0; attributes && at < attributes->size;) {
+    auto page = file.extent_map(at, attributes->size - at, room);
+    if (!page) return false;
+    auto told = std::span(room).first(page->count);
+    if (std::ranges::any_of(told, &file_store::MapExtent::shared)) return true;
+    if (page->end <= at) return false;
+    at = page->end;
+  }
+  return false;
+}
+
+}  // namespace
+
 Error Registry::keep_upkeep(const EntryPtr& entry, UpkeepState state, bool may_be_left) {
   std::shared_ptr<Container> container;
   {
@@ -157,6 +180,8 @@ Error Registry::keep_upkeep(const EntryPtr& entry, UpkeepState state, bool may_b
     container = entry->container;
   }
   if (!container) return make_error_code(Errc::offline);
+  if (state == UpkeepState::sanitizing && shares_blocks(*container->file()))
+    return make_error_code(Errc::in_use);
   auto done = container->update([&](format::pb::Trailer& message) {
     if (state == UpkeepState::none) return message.clear_sanitize();
     message.mutable_sanitize()->set_may_be_left(may_be_left);

@@ -30,6 +30,7 @@ Outcome<> Registry::take_back_creation(const EntryPtr& entry, std::string_view w
     return {};
   });
   if (!noted) return noted.error();
+  discard_beside(row);
   return erase(entry);
 }
 
@@ -87,6 +88,7 @@ Outcome<> Registry::finish_import(const EntryPtr& entry, file_store::Store& stor
 Outcome<> Registry::finish_deletion(const EntryPtr& entry) {
   if (auto done = finish_rename(entry); !done) return done.error();
   auto row = row_of_entry(entry);
+  if (row.kind == catalog::LunKind::view) return erase(entry);
   auto store = open_store(row.store);
   if (!store) return store.error();
   {
@@ -108,6 +110,7 @@ Outcome<> Registry::finish_deletion(const EntryPtr& entry) {
   if (auto done = (*store)->sync_names(); !done)
     return failure(to_errc(done.error()),
                    fmt::format("store '{}': {}", row.store, done.error().message()));
+  discard_beside(row);
   return erase(entry);
 }
 
@@ -129,7 +132,7 @@ Outcome<> Registry::finish_rename(const EntryPtr& entry) {
     if (auto done = (*store)->sync_names(); !done)
       return failure(to_errc(done.error()),
                      fmt::format("store '{}': {}", row.store, done.error().message()));
-    return end_rename(entry, name);
+    return end_rename(entry, name, place.file);
   }
   return {};
 }

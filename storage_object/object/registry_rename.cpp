@@ -9,6 +9,7 @@
 
 namespace caisson::object {
 
+using catalog::LunKind;
 using catalog::LunRecord;
 
 namespace {
@@ -23,13 +24,20 @@ Outcome<LunView> preview_rename(LunView lun, file_store::Store& store, std::stri
 
 }  // namespace
 
-/// The file has that name, durably, and the LUN with it.
-Outcome<> Registry::end_rename(const EntryPtr& entry, std::string_view name) {
-  return save(entry, [&](LunRecord& changed) {
+/// The file has that name, durably, and the LUN with it; a clone whose file has its public
+/// name is a disk like any other.
+Outcome<> Registry::end_rename(const EntryPtr& entry, std::string_view name,
+                               std::string_view file) {
+  const auto row = row_of_entry(entry);
+  auto ended = save(entry, [&](LunRecord& changed) {
     changed.name = name;
-    changed.file = container_name(name);
+    changed.file = file;
     changed.rename_to.clear();
+    if (changed.kind == LunKind::clone && file == container_name(name))
+      changed.kind = LunKind::disk;
   });
+  if (ended && row.kind != row_of_entry(entry).kind) discard_beside(row);
+  return ended;
 }
 
 /// Whoever works with it learns the name that its row has now.
@@ -67,7 +75,8 @@ Outcome<LunView> Registry::rename(std::string_view name, std::string_view to, bo
                    "take the LUN offline and online to finish it");
   if (row.name == to) return view_of(entry);
   if (auto kept = keep_name(row.store, to); !kept) return kept.error();
-  auto renamed = rename_kept(entry, to, dry_run);
+  auto renamed =
+      row.kind == LunKind::disk ? rename_kept(entry, to, dry_run) : rename_row(entry, to, dry_run);
   std::lock_guard lock(mutex_);
   coming_names_.erase(coming_names_.find(to));
   return renamed;
@@ -83,6 +92,17 @@ Outcome<> Registry::keep_name(const std::string& store, std::string_view name) {
                  "choose another name");
 }
 
+/// Of one whose file does not bear its name.
+Outcome<LunView> Registry::rename_row(const EntryPtr& entry, std::string_view to, bool dry_run) {
+  auto lun = view_of(entry);
+  lun.record.name = to;
+  if (dry_run) return lun;
+  if (auto saved = save(entry, [&](LunRecord& changed) { changed.name = to; }); !saved)
+    return saved.error();
+  tell_name(entry);
+  return view_of(entry);
+}
+
 Outcome<LunView> Registry::rename_kept(const EntryPtr& entry, std::string_view to, bool dry_run) {
   const auto row = row_of_entry(entry);
   auto file = container_name(to);
@@ -94,7 +114,7 @@ Outcome<LunView> Registry::rename_kept(const EntryPtr& entry, std::string_view t
     return noted.error();
   auto moved = (*store)->rename(row.file, file);
   if (!moved) {
-    if (auto cleared = end_rename(entry, row.name); !cleared)
+    if (auto cleared = end_rename(entry, row.name, row.file); !cleared)
       log::error("{}", cleared.error().message);
     return failure(to_errc(moved.error()),
                    fmt::format("cannot rename {}/{} to {}: {}", row.store, row.file, file,
@@ -103,7 +123,7 @@ Outcome<LunView> Registry::rename_kept(const EntryPtr& entry, std::string_view t
   }
   auto back = [&](const Failure& why) -> Outcome<LunView> {
     if ((*store)->rename(file, row.file) && (*store)->sync_names())
-      (void)end_rename(entry, row.name);  // else the next start finds out
+      (void)end_rename(entry, row.name, row.file);  // else the next start finds out
     return why;
   };
   if (auto ours = check_moved(entry, **store, file); !ours) return back(ours.error());
@@ -111,7 +131,7 @@ Outcome<LunView> Registry::rename_kept(const EntryPtr& entry, std::string_view t
     return back(failure(to_errc(synced.error()),
                         fmt::format("store '{}': {}", row.store, synced.error().message()),
                         "check the store's file system"));
-  if (auto saved = end_rename(entry, to); !saved) {
+  if (auto saved = end_rename(entry, to, file); !saved) {
     if (!options_.catalog->in_doubt()) return back(saved.error());
     withdraw_in_doubt(entry, "renaming it");  // a start looks for one name or the other
     return saved.error();

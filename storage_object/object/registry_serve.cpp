@@ -52,6 +52,8 @@ UpkeepState upkeep_of(const LunRecord& row, const format::pb::Trailer& trailer) 
   return row.restoring ? UpkeepState::restoring : UpkeepState::none;
 }
 
+}  // namespace
+
 Identity identity_of(const LunRecord& row) {
   return {.uuid = row.uuid,
           .name = row.name,
@@ -61,8 +63,6 @@ Identity identity_of(const LunRecord& row) {
           .target_lun = row.target_lun,
           .removable = row.removable};
 }
-
-}  // namespace
 
 Outcome<> Registry::start(RegistryObserver& observer) {
   raise_descriptor_limit();
@@ -210,6 +210,7 @@ Outcome<> Registry::bring_up(const EntryPtr& entry) {
 
 Outcome<> Registry::open_and_serve(const EntryPtr& entry) {
   auto row = row_of_entry(entry);
+  if (row.kind == catalog::LunKind::view) return serve_view(entry);
   auto store = open_store(row.store);
   if (!store) return store.error();
   auto container = Container::open(**store, row);

@@ -24,6 +24,16 @@ TEST(UnitRuns, FitTheirEncodingAndTheDisk) {
   EXPECT_FALSE(fits({0, kMaxRunUnits + 1}, kMaxUnits));
 }
 
+TEST(UnitRuns, AreMergedAndTakenFromEachOther) {
+  using Runs = std::vector<UnitRun>;
+  auto both = merged({{8, 4}, {0, 2}, {1, 3}, {10, 1}, {4, 1}});
+  EXPECT_EQ(both, (Runs{{0, 5}, {8, 4}}));
+  EXPECT_EQ(without(both, {}), both);
+  EXPECT_EQ(without(both, both), Runs());
+  EXPECT_EQ(without(both, Runs{{3, 6}, {11, 9}}), (Runs{{0, 3}, {9, 2}}));
+  EXPECT_EQ(without(Runs{{0, 10}}, Runs{{2, 1}, {4, 2}, {20, 1}}), (Runs{{0, 2}, {3, 1}, {6, 4}}));
+}
+
 TEST(UnitRuns, NeighboursAreOne) {
   EXPECT_EQ(coalesce(std::vector<std::uint64_t>{}), Runs{});
   EXPECT_EQ(coalesce(std::vector<std::uint64_t>{0, 1, 1, 2, 5, 7, 8}),

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "gateway/service/snapshot_layers.hpp"
 #include "gateway/service/snapshot_luns.hpp"
 #include "snapshot/manager/manager.hpp"
 #include "tests/unit/storage_object/object/machine.hpp"
@@ -147,15 +148,7 @@ class SnapshotMachine {
         .catalog = options.catalog, .luns = &luns_, .pacer = &pacer_, .clock = &clock_});
     auto started = manager_->start();
     EXPECT_TRUE(started) << started.error().message;
-    options.layer = [this](std::unique_ptr<block::BlockDevice> below,
-                           const object::LayerPlace& place) {
-      return manager_->attach(std::move(below), {.lun = place.record.uuid,
-                                                 .name = place.record.name,
-                                                 .store = &place.store,
-                                                 .store_name = place.record.store,
-                                                 .container = place.container,
-                                                 .restoring = place.record.restoring});
-    };
+    service::put_snapshots_into(options, *manager_);
   }
 
   const Clock& clock_;

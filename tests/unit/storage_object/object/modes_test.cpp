@@ -249,12 +249,5 @@ TEST_F(ModesTest, AnInterruptedSanitizeHasFailedAfterTheRestart) {
   }
 }
 
-TEST_F(ModesTest, NothingIsSanitizedWhileOtherImagesShareBlocks) {
-  auto made = machine_->make("db", kMiB);
-  std::static_pointer_cast<object::LunObject>(made)->set_shares_blocks(true);
-  EXPECT_EQ(upkeep(erase()), make_error_code(Errc::in_use));
-  EXPECT_EQ(upkeep({}), Error()) << "formatting hides nothing from the others";
-}
-
 }  // namespace
 }  // namespace caisson::tests
