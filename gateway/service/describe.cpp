@@ -12,7 +12,9 @@
 namespace caisson::service {
 namespace {
 
-constexpr std::string_view kOrganization = "single container";
+/// By catalog::LunKind.
+constexpr std::array<std::string_view, 3> kOrganizations{
+    "single container", "clone that still reads through its snapshot", "shows a snapshot"};
 constexpr std::array<std::string_view, 3> kCacheModes = {"writeback", "none", "writethrough"};
 constexpr std::array<std::string_view, 5> kLunStates = {"online", "offline", "failed", "creating",
                                                         "deleting"};
@@ -55,7 +57,7 @@ void add_space(Parts& parts, const object::LunView& lun, wire::LunDescription& o
     if (auto used = lun.object->allocated()) out.set_used(*used);
   auto* store = parts.registry.store(lun.record.store);
   if (store == nullptr) return;
-  out.set_path(store->location() + "/" + lun.record.file);
+  if (!lun.record.file.empty()) out.set_path(store->location() + "/" + lun.record.file);
   if (auto space = store->space()) out.set_free(space->available);
 }
 
@@ -120,7 +122,8 @@ wire::StoreDescription describe_store(Parts& parts, const catalog::StoreRecord& 
   for (const auto& lun : parts.registry.list()) {
     if (lun.record.store != record.name) continue;
     out.set_luns(out.luns() + 1);
-    out.set_provisioned(out.provisioned() + lun.record.capacity);
+    if (lun.record.kind != catalog::LunKind::view)
+      out.set_provisioned(out.provisioned() + lun.record.capacity);
   }
   auto* store = parts.registry.store(record.name);
   out.set_state(store == nullptr ? "offline" : "online");
@@ -136,6 +139,7 @@ wire::StoreDescription describe_store(Parts& parts, const catalog::StoreRecord& 
   out.set_block(store->traits().block);
   out.set_punch_hole(store->traits().punch);
   out.set_direct_io(store->traits().direct);
+  out.set_reflink(store->traits().clone);
   return out;
 }
 
@@ -199,7 +203,7 @@ wire::LunDescription describe_lun(Parts& parts, const object::LunView& lun, Deta
   out.set_target_name(record.target_name);
   out.set_target_lun(record.target_lun);
   out.set_location(record.vendor_location);
-  out.set_organization(std::string(kOrganization));
+  out.set_organization(std::string(kOrganizations[static_cast<std::size_t>(lun.record.kind)]));
   out.set_config_id(record.config_id);
   out.set_owner_epoch(record.owner_epoch);
   out.set_created_at(record.created_at);

@@ -42,7 +42,7 @@ class Chain::Listing {
     ChangesOptions options;
   };
   Listing(const Chain& chain, Asked asked, std::span<Changed> room)
-      : chain_(chain), asked_(std::move(asked)), sink_(room) {}
+      : chain_(chain), asked_(asked), sink_(room) {}
 
   Outcome<ChangesPage> run(std::uint64_t offset);
 

@@ -155,8 +155,9 @@ Outcome<PreImages::Slice> PreImages::move_some(file_store::File& image) {
   auto* segment = segments_.front().get();
   if (!std::exchange(segment->sorted, true)) {
     std::ranges::stable_sort(segment->entries, {}, &PreImageEntry::block);
-    auto again = std::ranges::unique(segment->entries, {}, &PreImageEntry::block);
-    segment->entries.erase(again.begin(), again.end());
+    auto& entries = segment->entries;
+    auto same = [](const auto& a, const auto& b) { return a.block == b.block; };
+    entries.erase(std::unique(entries.begin(), entries.end(), same), entries.end());
   }
   std::span all(segment->entries);
   auto end = std::min(all.size(), segment->moved + kSliceBlocks);

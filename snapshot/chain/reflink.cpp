@@ -12,7 +12,6 @@ namespace caisson::snapshot {
 namespace {
 
 using file_store::File;
-using file_store::FileExtent;
 
 // A clone stops all I/O of the source for as long as its extents take: 16 to 48 µs
 // each on xfs.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/system/errc.hpp>
 #include <future>
 
 #include "storage_object/base/buffer.hpp"
@@ -18,6 +19,13 @@ constexpr auto kStep = std::chrono::milliseconds(3);
 constexpr int kPiecesOfStep = 64;
 constexpr auto kAfterFailure = std::chrono::seconds(5);
 constexpr auto kAfterWaiting = std::chrono::milliseconds(20);
+
+/// Another file system, or one where this cannot be done after all.
+bool says_never(const Error& error) {
+  namespace errc = boost::system::errc;
+  return error == errc::cross_device_link || error == errc::invalid_argument ||
+         error == errc::operation_not_supported;
+}
 
 }  // namespace
 
@@ -98,10 +106,10 @@ Outcome<bool> CloneFill::share(std::uint64_t offset, std::uint64_t length, Batch
   if (!image) return false;
   auto cloned = file_->clone_range(image->innermost(), offset, length, offset);
   if (!cloned) {
-    if (to_errc(cloned.error()) == Errc::no_space) return cannot("fill", cloned.error());
+    if (!says_never(cloned.error())) return cannot("fill", cloned.error());
     log::info("clone {} shares no blocks with its snapshot: {}", parts_.place.clone.to_string(),
               cloned.error().message());
-    may_share_ = false;  // another store, or more than a block may be shared
+    may_share_ = false;
     return false;
   }
   batch.written = true;

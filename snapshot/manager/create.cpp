@@ -174,6 +174,7 @@ Outcome<> Manager::prepare(std::vector<Cut>& cuts, const CreateOptions& options)
 
 Outcome<> Manager::switch_all(std::vector<Cut>& cuts) {
   std::vector<Uuid> luns;
+  luns.reserve(cuts.size());
   for (const auto& cut : cuts) luns.push_back(cut.lun.uuid);
   auto held = options_.luns->hold(luns, options_.cut_limit, [&] {
     for (auto& cut : cuts) {
