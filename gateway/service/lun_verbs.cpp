@@ -3,6 +3,7 @@
 
 #include "gateway/service/access_book.hpp"
 #include "gateway/service/lun_checks.hpp"
+#include "gateway/service/snapshots.hpp"
 #include "gateway/service/verbs.hpp"
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/iscsi_name.hpp"
@@ -196,6 +197,9 @@ Outcome<wire::RemoveReply> lun_delete(Parts& parts, const Call&,
   auto lun = find_lun(parts, request.name());
   if (!lun) return lun.error();
   if (auto idle = check_no_sessions(parts, *lun); !idle) return idle.error();
+  if (parts.snapshots != nullptr)
+    if (auto ready = parts.snapshots->prepare_deletion(request.name(), request.dry_run()); !ready)
+      return ready.error();
   if (!request.dry_run()) {
     if (auto removed = parts.registry.remove(request.name()); !removed) return removed.error();
     if (auto loaded = parts.access.load(); !loaded) return loaded.error();

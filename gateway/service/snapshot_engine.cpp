@@ -65,6 +65,10 @@ Outcome<> SnapshotEngine::remove(std::string_view lun, std::string_view snapshot
   return manager_.remove(lun, snapshot, dry_run);
 }
 
+Outcome<> SnapshotEngine::prepare_deletion(std::string_view lun, bool dry_run) {
+  return manager_.prepare_deletion(lun, dry_run);
+}
+
 Outcome<std::string> SnapshotEngine::restore(const RestoreOptions& options) {
   return manager_.restore(options.lun, options.snapshot,
                           {.force = options.force,

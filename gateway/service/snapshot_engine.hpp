@@ -26,6 +26,8 @@ class SnapshotEngine final : public Snapshots {
   std::uint64_t run_seconds() override;
   Outcome<> remove(std::string_view lun, std::string_view snapshot, bool dry_run) override;
 
+  Outcome<> prepare_deletion(std::string_view lun, bool dry_run) override;
+
   Outcome<std::string> restore(const RestoreOptions& options) override;
   Outcome<object::LunView> clone(const CloneOptions& options) override;
   Outcome<DiffPage> diff(const DiffQuery& query) override;

@@ -115,6 +115,9 @@ class Snapshots {
   /// Errc::in_use: locked, or something is built on it.
   virtual Outcome<> remove(std::string_view lun, std::string_view snapshot, bool dry_run) = 0;
 
+  /// Before a LUN goes. Errc::in_use: it has snapshots.
+  virtual Outcome<> prepare_deletion(std::string_view lun, bool dry_run) = 0;
+
   /// The name of the snapshot that holds the state before; empty: none. Errc::in_use.
   virtual Outcome<std::string> restore(const RestoreOptions& options) = 0;
   /// The new LUN, usable. Errc::already_exists: the name is taken.

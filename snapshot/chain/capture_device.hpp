@@ -31,6 +31,7 @@ class CaptureDevice final : public block::DataLayer {
   Outcome<> begin_cutting_off(std::uint64_t capacity) override;
   void end_cutting_off() noexcept override;
   bool shares_blocks() const noexcept override { return chain_->shares_blocks(); }
+  void renamed(std::string_view name) override { chain_->renamed(name); }
   void close() override { chain_->close(); }
 
  private:

@@ -107,6 +107,12 @@ Outcome<> Chain::rename(const Uuid& snapshot, const std::string& name) {
   return on_lane([&] { return member->rename(name); });
 }
 
+void Chain::renamed(std::string_view lun) {
+  if (Use use(*this); !use) return;
+  if (auto moved = parts_.place.move_to(folder_of(lun)); !moved)
+    log::warning("{}", moved.error().message);
+}
+
 Outcome<> Chain::capture(std::uint64_t offset, std::uint64_t length) {
   Waiter waiter{.length = length, .next = offset};
   while (waiter.length != 0) {
@@ -130,8 +136,8 @@ void Chain::need_no_more(const Member& member) {
 }
 
 void Chain::close() {
+  if (closed_.exchange(true)) return;  // the parts may be gone
   needed_.store(nullptr, std::memory_order_release);
-  closed_.store(true);
   for (auto users = users_.load(); users != 0; users = users_.load()) users_.wait(users);
   parts_.threads->drain(lane_);
   if (!index_) return;

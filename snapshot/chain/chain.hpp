@@ -105,6 +105,10 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   /// Before the catalog has the name.
   Outcome<> rename(const Uuid& snapshot, const std::string& name);
 
+  /// The LUN has another name: so has the folder of its snapshots, or has it after the
+  /// next start.
+  void renamed(std::string_view lun);
+
   /// Captures the whole range for the snapshot that captures, if there is one.
   Outcome<> capture(std::uint64_t offset, std::uint64_t length);
   /// Until it is let go, by the thread that asked, nothing begins to capture.

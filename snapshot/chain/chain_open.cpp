@@ -101,7 +101,8 @@ void Chain::finish_loading(Loading& loading) {
 /// would go with its name.
 Outcome<FolderContents> Chain::find_files() {
   const auto& place = parts_.place;
-  if (auto found = place.store->look_up(place.folder); to_errc(found.error()) == Errc::not_found)
+  if (auto found = place.store->look_up(place.folder.name());
+      to_errc(found.error()) == Errc::not_found)
     return FolderContents();
   if (auto synced = place.sync(); !synced) return synced.error();
   return place.list();

@@ -62,8 +62,7 @@ Outcome<std::shared_ptr<Member>> Member::open_folded(const Place& place, const K
   member->cut_ = member->folded_ = true;
   member->captured_units_ = units;
   for (const auto& name : {map_name(known.uuid), hidden_image_name(known.uuid)})
-    if (auto found = place.store->look_up(place.path(name)); !found)
-      return place.failed("find", name, found.error());
+    if (auto found = place.look_up(name); !found) return place.failed("find", name, found.error());
   return member;
 }
 
@@ -94,7 +93,7 @@ Outcome<> Member::load(const Known& known, const FolderContents& folder, MapVisi
     return damaged(place_, map_name(uuid_), " does not say that the snapshot was cut");
   if (!cut_) return {};  // it goes, whatever else there is of it
   // What a record says was synced before it was written: the image needs no settling.
-  auto found = place_.store->look_up(place_.path(hidden_image_name(uuid_)));
+  auto found = place_.look_up(hidden_image_name(uuid_));
   if (!found) return place_.failed("find", hidden_image_name(uuid_), found.error());
   return {};
 }
@@ -156,7 +155,7 @@ Outcome<> Member::load_segments(std::span<const std::uint32_t> numbers,
 /// to give it when that was cut short.
 Outcome<> Member::find_whole_image() {
   auto is = [&](const std::string& name) {
-    auto found = place_.store->look_up(place_.path(name));
+    auto found = place_.look_up(name);
     if (!found) return to_errc(found.error()) == Errc::io_error;  // who reads it will hear more
     return found->size == capacity_;
   };

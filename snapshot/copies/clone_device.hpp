@@ -31,6 +31,7 @@ class CloneDevice final : public block::DataLayer {
   bool shares_blocks() const noexcept override {
     return fill_->shares_blocks() || below_->shares_blocks();
   }
+  void renamed(std::string_view name) override { below_->renamed(name); }
   void close() override;
 
  private:

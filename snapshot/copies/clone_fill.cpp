@@ -214,7 +214,7 @@ CloneFill::Step CloneFill::failed(const Failure& why) {
 }
 
 void CloneFill::close() {
-  closed_.store(true);
+  if (closed_.exchange(true)) return;  // the parts may be gone
   parts_.threads->drain(lane_);
 }
 

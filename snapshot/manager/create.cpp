@@ -65,12 +65,14 @@ Outcome<> reserve(Member& member, const LunFacts& lun) {
 }  // namespace
 
 Outcome<std::vector<SnapshotView>> Manager::create(const CreateOptions& options) {
-  std::lock_guard one_at_a_time(create_mutex_);
   for (int tries = 1;; ++tries) {
     auto cuts = plan(options);
     if (!cuts) return cuts.error();
     Outcome<> done;
-    if (!options.dry_run) {
+    if (options.dry_run) {
+      for (const auto& cut : *cuts)
+        if (record_of(cut.lun, cut.record.name)) return name_taken(cut, options);
+    } else {
       done = prepare(*cuts, options);
       if (done) done = switch_all(*cuts);
       if (done) done = commit(*cuts);
@@ -114,10 +116,6 @@ Outcome<std::vector<Manager::Cut>> Manager::plan(const CreateOptions& options) {
   if (!name) return name.error();
   auto group = cuts.size() > 1 ? std::optional(Uuid::random()) : std::nullopt;
   for (auto& cut : cuts) {
-    if (record_of(cut.lun, *name))
-      return failure(Errc::already_exists,
-                     fmt::format("LUN '{}' has a snapshot '{}' already", cut.lun.name, *name),
-                     "choose another name");
     cut.record.uuid = Uuid::random();
     cut.record.lun = cut.lun.uuid;
     cut.record.name = *name;
@@ -129,6 +127,13 @@ Outcome<std::vector<Manager::Cut>> Manager::plan(const CreateOptions& options) {
     cut.record.details = options.details;
   }
   return cuts;
+}
+
+/// By another cut that came first, where the name was chosen here: stale.
+Failure Manager::name_taken(const Cut& cut, const CreateOptions& options) {
+  return failure(options.name.empty() ? Errc::stale : Errc::already_exists,
+                 fmt::format("LUN '{}' has a snapshot '{}' already", cut.lun.name, cut.record.name),
+                 "choose another name");
 }
 
 /// The time, and a number where that is taken.
@@ -146,7 +151,10 @@ std::string Manager::default_name(const std::vector<Cut>& cuts) {
 }
 
 Outcome<> Manager::prepare(std::vector<Cut>& cuts, const CreateOptions& options) {
-  for (auto& cut : cuts) cut.no_shrink = cut.chain->hold_cuts();
+  // One cut of a LUN at a time, and one that hangs holds up no other; in the order of UUIDs.
+  for (auto& cut : cuts) cut.alone = cut.chain->hold_cuts();
+  for (const auto& cut : cuts)
+    if (record_of(cut.lun, cut.record.name)) return name_taken(cut, options);
   auto noted = options_.catalog->change([&](Transaction& transaction) -> Outcome<> {
     for (auto& cut : cuts) {
       auto sequence = transaction.next_snapshot_sequence(cut.lun.uuid);

@@ -11,8 +11,8 @@ struct Manager::Cut {
   std::shared_ptr<Chain> chain;
   file_store::Store* store = nullptr;
   catalog::SnapshotRecord record;
-  std::unique_lock<std::mutex> no_shrink;
-  std::shared_ptr<Member> member;  ///< once it is prepared
+  std::unique_lock<std::mutex> alone;  ///< with the LUN: no other cut, and no shrink
+  std::shared_ptr<Member> member;      ///< once it is prepared
   bool switched = false;
 };
 

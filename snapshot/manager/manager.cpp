@@ -96,19 +96,15 @@ void Manager::find_folder(std::span<const Member::Known> known, Place& place) {
       return place.store->look_up(folder + "/" + map_name(one.uuid)).has_value();
     });
   };
-  if (known.empty() || holds(place.folder)) return;
+  const auto wanted = place.folder.name();
+  if (known.empty() || holds(wanted)) return;
   auto entries = place.store->list(kSnapshotsFolder);
   if (!entries) return;
   for (const auto& entry : *entries) {
     auto folder = folder_of(entry.name);
     if (entry.regular || !valid_name(entry.name) || !holds(folder)) continue;
-    auto moved = place.store->rename(folder, place.folder);
-    if (moved) moved = place.store->sync_names(kSnapshotsFolder);
-    if (!moved) {
-      log::warning("the folder {}/{} cannot be renamed: {}", place.store_name, folder,
-                   moved.error().message());
-      place.folder = folder;
-    }
+    place.folder = folder;
+    if (auto moved = place.move_to(wanted); !moved) log::warning("{}", moved.error().message);
     return;
   }
 }

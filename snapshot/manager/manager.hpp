@@ -166,8 +166,9 @@ class Manager final : private ChainObserver {
   /// Reads what a snapshot holds; aligned to the LUN's logical block.
   Outcome<> read(const Uuid& snapshot, std::uint64_t offset, std::span<std::byte> into);
 
-  /// What forbids that a LUN goes.
-  Outcome<> check_no_snapshots(const Uuid& lun, std::string_view name);
+  /// Before a LUN goes: that it has no snapshots, and that those which were deleted have
+  /// given their space back, for which it waits. Errc::in_use, timed_out.
+  Outcome<> prepare_deletion(std::string_view lun, bool dry_run);
 
  private:
   struct Cut;
@@ -184,6 +185,7 @@ class Manager final : private ChainObserver {
   Outcome<> commit(std::vector<Cut>& cuts);
   void take_back(std::vector<Cut>& cuts);
   std::string default_name(const std::vector<Cut>& cuts);
+  static Failure name_taken(const Cut& cut, const CreateOptions& options);
 
   Outcome<LunFacts> lun_named(std::string_view name);
   Outcome<catalog::SnapshotRecord> record_of(const LunFacts& lun, std::string_view snapshot) const;
@@ -225,7 +227,6 @@ class Manager final : private ChainObserver {
   std::unique_ptr<Pacer> own_pacer_;
   Pacer* pacer_;
   mutable RunTimeKeeper run_time_;
-  std::mutex create_mutex_;   ///< one cut at a time
   std::mutex rows_mutex_;     ///< one change of a row at a time; not held while a chain is asked
   mutable std::mutex mutex_;  ///< guards what follows; never held over anything that blocks
   std::map<Uuid, std::weak_ptr<Chain>> chains_;

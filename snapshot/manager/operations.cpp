@@ -2,6 +2,9 @@
 // What is done with snapshots that are there.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <thread>
+
 #include "snapshot/manager/manager.hpp"
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/names.hpp"
@@ -10,6 +13,13 @@ namespace caisson::snapshot {
 
 using catalog::SnapshotRecord;
 using catalog::SnapshotState;
+
+namespace {
+
+constexpr std::chrono::seconds kReclaimLimit{60};
+constexpr std::chrono::milliseconds kLookAgain{5};
+
+}  // namespace
 
 SnapshotView Manager::view_of(const LunFacts& lun, const SnapshotRecord& record) const {
   SnapshotView view{.record = record, .lun = lun.name};
@@ -107,13 +117,36 @@ Outcome<> Manager::read(const Uuid& snapshot, std::uint64_t offset, std::span<st
   return chain->read(snapshot, offset, into);
 }
 
-Outcome<> Manager::check_no_snapshots(const Uuid& lun, std::string_view name) {
-  std::size_t count = 0;
-  for (const auto& record : records_of(lun))
-    if (record.state == SnapshotState::present || record.state == SnapshotState::invalid) ++count;
-  if (count == 0) return {};
-  return failure(Errc::in_use, fmt::format("LUN '{}' has {} snapshots", name, count),
-                 fmt::format("delete them first; caisson snapshot list {} shows them", name));
+Outcome<> Manager::prepare_deletion(std::string_view name, bool dry_run) {
+  auto lun = lun_named(name);
+  if (!lun) return lun.error();
+  auto seen = [](const SnapshotRecord& record) {
+    return record.state == SnapshotState::present || record.state == SnapshotState::invalid;
+  };
+  auto records = records_of(lun->uuid);
+  if (auto count = std::ranges::count_if(records, seen); count != 0)
+    return failure(Errc::in_use, fmt::format("LUN '{}' has {} snapshots", name, count),
+                   fmt::format("delete them first; caisson snapshot list {} shows them", name));
+  if (dry_run || records.empty()) return {};
+  auto chain = chain_of(lun->uuid);
+  if (!chain)
+    return failure(Errc::offline,
+                   fmt::format("LUN '{}' is not online, and has what is left of "
+                               "deleted snapshots",
+                               name),
+                   fmt::format("bring it back with `caisson lun online {}`", name));
+  const auto until = std::chrono::steady_clock::now() + kReclaimLimit;
+  while (!records_of(lun->uuid).empty()) {
+    if (chain->step()) continue;
+    if (std::chrono::steady_clock::now() < until) {
+      std::this_thread::sleep_for(kLookAgain);  // somebody may read one of them still
+      continue;
+    }
+    return failure(Errc::timed_out,
+                   fmt::format("the space of deleted snapshots of LUN '{}' is not back yet", name),
+                   "try again");
+  }
+  return {};
 }
 
 }  // namespace caisson::snapshot

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "storage_object/base/result.hpp"
 #include "storage_object/block/block_device.hpp"
@@ -20,6 +21,8 @@ class DataLayer : public BlockDevice {
   /// Whether other images share, or are to share, blocks with what is below: they keep
   /// what is overwritten. From any thread; does not block.
   virtual bool shares_blocks() const noexcept = 0;
+  /// The LUN has this name from now on. Control threads.
+  virtual void renamed(std::string_view name) = 0;
   /// The disk is served no more, and somebody else may take its files up: lets go of
   /// them. Nothing is in flight, and nothing is submitted any more. Again: no effect.
   virtual void close() = 0;

@@ -3,6 +3,8 @@
 // last state last; between the two a start finds out by the file how far it got.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/log.hpp"
 #include "storage_object/base/names.hpp"
@@ -72,6 +74,22 @@ bool same(const LunRecord& row, const LunRecord& wanted, bool target_given) {
 
 }  // namespace
 
+/// One that bore this name once keeps the target that was made of it.
+std::string Registry::free_target_name(const CreateOptions& options) const {
+  auto base = make_target_name(options_.authority, options_.node, options.name);
+  auto name = base;
+  auto taken = [&] {
+    auto [first, last] = by_target_.equal_range(name);
+    return std::any_of(first, last, [&](const auto& other) {
+      return other.second->record.target_lun == options.target_lun &&
+             other.second->record.name != options.name;
+    });
+  };
+  std::lock_guard lock(mutex_);
+  for (int i = 2; taken(); ++i) name = fmt::format("{}-{}", base, i);
+  return name;
+}
+
 Outcome<LunRecord> Registry::checked_row(const CreateOptions& options) {
   if (auto name = checked_name("LUN", options.name); !name) return name.error();
   if (auto fine = check_geometry(options); !fine) return fine.error();
@@ -92,10 +110,8 @@ Outcome<LunRecord> Registry::checked_row(const CreateOptions& options) {
   row.removable = options.removable;
   row.naa = make_naa(options_.oui);
   row.serial = make_serial(row.uuid);
-  row.target_name = options.target_name.empty()
-                        ? make_target_name(options_.authority, options_.node, options.name)
-                        : options.target_name;
   row.target_lun = options.target_lun;
+  row.target_name = options.target_name.empty() ? free_target_name(options) : options.target_name;
   row.vendor_location = options.location;
   row.state = LunState::creating;
   row.created_at = std::chrono::system_clock::to_time_t(options_.clock->wall());

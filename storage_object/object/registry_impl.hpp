@@ -276,6 +276,7 @@ class Registry final : public ObjectRegistry {
 
   // Creation and import (registry_create.cpp, registry_import.cpp).
   Outcome<catalog::LunRecord> checked_row(const CreateOptions& options);
+  std::string free_target_name(const CreateOptions& options) const;
   /// What build() would say, as far as it can be told without a trace.
   Outcome<LunView> preview(const catalog::LunRecord& row);
   Outcome<LunView> build(const catalog::LunRecord& row, const Fill& fill);

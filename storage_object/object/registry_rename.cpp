@@ -59,6 +59,7 @@ void Registry::tell_name(const EntryPtr& entry) {
     auto identity = *object->identity();
     identity.name = row.name;
     object->set_identity(std::move(identity));
+    if (auto* layer = object->layer()) layer->renamed(row.name);
     object->announce(ObjectEvent::identity_changed);
   }
 }

@@ -95,6 +95,10 @@ class RecordingSnapshots final : public Snapshots {
     asked.push_back(fmt::format("remove {} {} {}", lun, snapshot, dry_run));
     return {};
   }
+  Outcome<> prepare_deletion(std::string_view lun, bool dry_run) override {
+    asked.push_back(fmt::format("prepare deletion {} {}", lun, dry_run));
+    return {};
+  }
   Outcome<std::string> restore(const RestoreOptions& options) override {
     asked.push_back("restore");
     restored = options;

@@ -59,6 +59,32 @@ TEST_F(OperationsTest, WhatIsRemovedLeavesNothingBehind) {
   machine->cut({"a"}, "s1");
 }
 
+TEST_F(OperationsTest, ALunIsDeletedAfterWhatIsLeftOfItsSnapshots) {
+  EXPECT_EQ(machine->snapshots().prepare_deletion("a", true).error().code, Errc::in_use);
+  ASSERT_TRUE(machine->snapshots().remove("a", "s1", false));
+  ASSERT_TRUE(machine->snapshots().remove("a", "s2", false));
+  EXPECT_FALSE(machine->registry().remove("a")) << "its ghosts have space";
+  ASSERT_TRUE(machine->snapshots().prepare_deletion("a", false));
+  EXPECT_TRUE(disk->list(".snapshots/a")->empty());
+  EXPECT_TRUE(machine->registry().remove("a"));
+}
+
+TEST_F(OperationsTest, TheFolderFollowsTheNameOfTheLun) {
+  ASSERT_TRUE(machine->registry().rename("a", "b"));
+  EXPECT_FALSE(disk->list(".snapshots/b")->empty());
+  EXPECT_FALSE(disk->list(".snapshots/a"));
+  machine->fill("b", 6, 32768);
+  EXPECT_EQ(machine->held("b", "s1"), filled(8192, 1));
+  EXPECT_EQ(machine->held("b", "s2", 32768), filled(8192, 0));
+  machine->cut({"b"}, "s3");
+  kill();
+  EXPECT_THAT(machine->names("b"), ElementsAre("s1", "s2", "s3"));
+  EXPECT_EQ(machine->held("b", "s1"), filled(8192, 1));
+  machine->make("a");  // the name is free for somebody else
+  machine->cut({"a"}, "s1");
+  EXPECT_EQ(machine->held("a", "s1"), filled(8192, 0));
+}
+
 TEST_F(OperationsTest, NamesWhatIsMissing) {
   auto none = machine->snapshots().show("a", "none");
   ASSERT_FALSE(none);
