@@ -124,6 +124,11 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   /// The open image of one that is whole; nullptr: it is not.
   std::shared_ptr<file_store::File> whole_image(const Uuid& snapshot) const;
 
+  /// Makes the range of the container what the snapshot holds, by sharing the blocks of its
+  /// image; what a newer one still needs of it is captured first. Nobody else changes it
+  /// meanwhile. False, and nothing has changed: it must be copied. Durable after a flush.
+  Outcome<bool> share_back(const Uuid& snapshot, std::uint64_t offset, std::uint64_t length);
+
   /// Names every block from `offset` on, a multiple of kChangeBlock, that may differ
   /// between two snapshots, or between one and now: at least all that do. Fills `room`
   /// (not empty). The list ends where `to` does; what it has behind the end of `from` is

@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/system/errc.hpp>
 #include <future>
 
+#include "snapshot/chain/share.hpp"
 #include "storage_object/base/buffer.hpp"
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/log.hpp"
@@ -19,13 +19,6 @@ constexpr auto kStep = std::chrono::milliseconds(3);
 constexpr int kPiecesOfStep = 64;
 constexpr auto kAfterFailure = std::chrono::seconds(5);
 constexpr auto kAfterWaiting = std::chrono::milliseconds(20);
-
-/// Another file system, or one where this cannot be done after all.
-bool says_never(const Error& error) {
-  namespace errc = boost::system::errc;
-  return error == errc::cross_device_link || error == errc::invalid_argument ||
-         error == errc::operation_not_supported;
-}
 
 }  // namespace
 

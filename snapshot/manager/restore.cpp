@@ -43,6 +43,13 @@ Error put(block::BlockDevice& disk, std::uint64_t offset, std::span<std::byte> b
   return block::perform(disk, request);
 }
 
+Outcome<> copy_piece(const Chain& chain, const LunFacts& lun, const Uuid& snapshot,
+                     block::BlockDevice& disk, std::uint64_t offset, std::span<std::byte> piece) {
+  if (auto got = chain.read(snapshot, offset, piece); !got) return got;
+  if (auto error = put(disk, offset, piece)) return cannot(lun, "restored", error);
+  return {};
+}
+
 Error zero_behind(block::BlockDevice& disk, std::uint64_t capacity) {
   block::IoRequest request;
   request.op = block::IoOp::write_zeroes;
@@ -130,8 +137,11 @@ Outcome<> Manager::copy_back(const LunFacts& lun, const catalog::SnapshotRecord&
       auto end = std::min(changed.offset + changed.length, record.capacity);
       for (auto offset = changed.offset; offset < end;) {
         auto piece = buffer.span().first(std::min(kPiece, end - offset));
-        if (auto got = chain->read(record.uuid, offset, piece); !got) return got;
-        if (auto error = put(disk, offset, piece)) return cannot(lun, "restored", error);
+        auto shared = chain->share_back(record.uuid, offset, piece.size());
+        if (!shared) return shared.error();
+        if (!*shared)
+          if (auto done = copy_piece(*chain, lun, record.uuid, disk, offset, piece); !done)
+            return done;
         offset += piece.size();
       }
     }

@@ -63,6 +63,26 @@ TEST_P(RestoreTest, ItHoldsWhatTheSnapshotHoldsAndTheStateBeforeIsKept) {
   EXPECT_EQ(machine->held("a", *kept, 0, after.size()), after);
 }
 
+TEST_P(RestoreTest, ItTakesNoSpaceWhereBlocksCanBeShared) {
+  ASSERT_TRUE(machine->until([&] {
+    return machine->snapshots().show("a", "s")->record.complete || GetParam() == Store::copying;
+  }));
+  machine->fill("a", 4, 512 * 1024, 64 * 1024);
+  before = now();
+  ASSERT_TRUE(machine->snapshots().restore("a", "s", {.keep_state = true}));
+  EXPECT_EQ(machine->held("a", "before-restore", 0, before.size()), before);
+  EXPECT_EQ(machine->held("a", "s", 0, before.size()), now());
+  if (GetParam() == Store::copying) return;
+  file_store::MapExtent live, image;
+  for (auto [name, extent] : {std::pair("a.img", &live), std::pair(".snapshots/a/s.img", &image)}) {
+    auto file = disk->open(name, {.read_only = true});
+    ASSERT_TRUE(file);
+    ASSERT_TRUE((*file)->extent_map(512 * 1024, 4096, {extent, 1}));
+    ASSERT_EQ(extent->state, file_store::MapState::placed);
+  }
+  EXPECT_EQ(live.address, image.address);
+}
+
 TEST_P(RestoreTest, WithoutKeepingAndDry) {
   ASSERT_TRUE(machine->snapshots().restore("a", "s", {.dry_run = true}));
   EXPECT_EQ(now(), after);
