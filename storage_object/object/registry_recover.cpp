@@ -120,6 +120,8 @@ Outcome<> Registry::finish_deletion(const EntryPtr& entry) {
 // later look may find it.
 Outcome<> Registry::finish_rename(const EntryPtr& entry) {
   auto row = row_of_entry(entry);
+  // A clone's row may be of a backup, and its file be under its public name since.
+  if (row.kind == catalog::LunKind::clone && row.rename_to.empty()) row.rename_to = row.name;
   if (row.rename_to.empty()) return {};
   auto store = open_store(row.store);
   if (!store) return store.error();

@@ -250,6 +250,17 @@ TEST_P(CopiesTest, OneWhoseMapIsGoneReadsNothingWrong) {
   EXPECT_FALSE(read(*object("a"), 0, bytes)) << "nobody else is hurt";
 }
 
+TEST_P(CopiesTest, AnOlderCatalogFindsTheOneThatIsWholeByNow) {
+  clone("c");
+  auto old = row("c");
+  ASSERT_TRUE(filled_up("c"));
+  ASSERT_TRUE(machine->catalog().change(
+      [&](catalog::Transaction& transaction) { return transaction.put_lun(old); }));
+  kill();
+  EXPECT_EQ(row("c").kind, catalog::LunKind::disk);
+  EXPECT_EQ(all("c"), image);
+}
+
 TEST_P(CopiesTest, AViewShowsTheSnapshotAndNothingChangesIt) {
   expose("v");
   EXPECT_EQ(all("v"), image);
