@@ -10,6 +10,7 @@ Outcome<bool> Chain::share_back(const Uuid& snapshot, std::uint64_t offset, std:
   if (!traits.clone || offset % traits.block != 0 || length % traits.block != 0) return false;
   auto image = whole_image(snapshot);
   if (!image) return false;
+  auto alone = hold_cuts();  // which waits for requests under way, and this is none
   if (auto kept = capture(offset, length); !kept) return kept.error();
   Result<> shared;
   auto done = on_lane([&]() -> Outcome<> {
