@@ -26,6 +26,8 @@ namespace {
 
 constexpr seconds kLongestWait{60};  // clocks jump
 constexpr seconds kShortestWait{1};
+constexpr int kTries = 8;
+constexpr std::chrono::milliseconds kPatience{1000};  // with one that hangs, before others go on
 
 /// Begins with the nominal time, by which made_already() finds it.
 std::string details_of(const ScheduledRun& run) {
@@ -63,35 +65,71 @@ std::chrono::nanoseconds ScheduleRunner::tick() {
     return std::ranges::none_of(
         *records, [&](const auto& record) { return record.name == entry.first && record.enabled; });
   });
+  // One after the other, unless one hangs.
+  const auto until = std::chrono::steady_clock::now() + kPatience;
   for (const auto& record : *records)
-    if (record.enabled) run_if_due(record);
+    if (auto entry = record.enabled ? begin_run(record) : nullptr) {
+      std::unique_lock lock(runs_mutex_);
+      run_ended_.wait_until(lock, until, [&] { return !entry->running; });
+    }
   const auto now = floor<seconds>(options_.clock->wall());
   auto wait = kLongestWait;
   for (const auto& [name, entry] : entries_)
-    wait = std::min(wait, std::max(entry.clock.next() - now, kShortestWait));
+    if (!is_running(*entry))
+      wait = std::min(wait, std::max(entry->clock.next() - now, kShortestWait));
   return wait;
+}
+
+/// One that is under way still is asked again by the next tick.
+ScheduleRunner::EntryPtr ScheduleRunner::begin_run(const ScheduleRecord& record) {
+  auto entry = entry_of(record);
+  if (!entry) return nullptr;
+  {
+    std::lock_guard lock(runs_mutex_);
+    entry->running = true;
+    ++runs_;
+  }
+  auto end = [this, entry] {
+    std::lock_guard lock(runs_mutex_);
+    entry->running = false;
+    --runs_;
+    run_ended_.notify_all();
+  };
+  auto run = [this, record, entry, end] {
+    run_if_due(record, *entry);
+    end();
+  };
+  if (!threads_.post(entry->lane, run)) end();
+  return entry;
+}
+
+bool ScheduleRunner::is_running(const Entry& entry) {
+  std::lock_guard lock(runs_mutex_);
+  return entry.running;
 }
 
 /// The state is saved after the run: a crash in between makes it be asked for again, and
 /// then it is there.
-void ScheduleRunner::run_if_due(const ScheduleRecord& record) {
-  auto* entry = entry_of(record);
-  if (entry == nullptr) return;
-  const bool first = std::exchange(entry->first, false);
+void ScheduleRunner::run_if_due(const ScheduleRecord& record, Entry& entry) {
+  const bool first = std::exchange(entry.first, false);
   const auto now = options_.clock->wall();
-  if (auto run = entry->clock.due(now, options_.clock->monotonic())) {
-    if (!first || !made_already(record, *run)) entry->last_result = make(record, *run);
-    entry->last_at = floor<seconds>(now).time_since_epoch().count();
+  if (auto run = entry.clock.due(now, options_.clock->monotonic())) {
+    if (!first || !made_already(record, *run)) entry.last_result = make(record, *run);
+    entry.last_at = floor<seconds>(now).time_since_epoch().count();
   }
-  save_state(record, *entry);
+  save_state(record, entry);
 }
 
-/// What the catalog says goes before what is remembered here.
-ScheduleRunner::Entry* ScheduleRunner::entry_of(const ScheduleRecord& record) {
+/// What the catalog says goes before what is remembered here; nullptr: nobody can tell, or
+/// it is under way.
+ScheduleRunner::EntryPtr ScheduleRunner::entry_of(const ScheduleRecord& record) {
   auto at = entries_.find(record.name);
-  if (at != entries_.end() && at->second.saved == record.state &&
-      at->second.clock.schedule().to_string() == record.spec)
-    return &at->second;
+  if (at != entries_.end()) {
+    if (is_running(*at->second)) return nullptr;
+    if (at->second->saved == record.state &&
+        at->second->clock.schedule().to_string() == record.spec)
+      return at->second;
+  }
   const bool first = at == entries_.end();
   auto clock = clock_of(record, options_.clock->wall());
   auto& unread = unread_[record.name];
@@ -102,12 +140,12 @@ ScheduleRunner::Entry* ScheduleRunner::entry_of(const ScheduleRecord& record) {
   }
   unread.clear();
   auto state = ScheduleState::parse(record.state);
-  Entry entry{.clock = std::move(*clock),
-              .saved = record.state,
-              .first = first,
-              .last_at = state.last_at,
-              .last_result = std::move(state.last_result)};
-  return &entries_.insert_or_assign(record.name, std::move(entry)).first->second;
+  auto entry = std::make_shared<Entry>(Entry{.clock = std::move(*clock),
+                                             .saved = record.state,
+                                             .first = first,
+                                             .last_at = state.last_at,
+                                             .last_result = std::move(state.last_result)});
+  return entries_[record.name] = std::move(entry);
 }
 
 bool ScheduleRunner::made_already(const ScheduleRecord& record, const ScheduledRun& run) {
@@ -155,7 +193,8 @@ std::vector<std::string> ScheduleRunner::online(const ScheduleRecord& record) {
 }
 
 Outcome<std::string> ScheduleRunner::cut(const ScheduleRecord& record,
-                                         std::vector<std::string> luns, const ScheduledRun& run) {
+                                         const std::vector<std::string>& luns,
+                                         const ScheduledRun& run) {
   if (luns.empty())
     return failure(Errc::offline,
                    record.luns.empty() ? "it has no LUN any more" : "none of its LUNs is online");
@@ -165,14 +204,16 @@ Outcome<std::string> ScheduleRunner::cut(const ScheduleRecord& record,
     if (!views) return views.error();
     for (auto& view : *views) names.insert(std::move(view.record.name));
   }
-  auto name = automatic_name(floor<seconds>(options_.clock->wall()),
-                             [&](std::string_view taken) { return names.contains(taken); });
-  auto made = options_.snapshots->create({.luns = std::move(luns),
-                                          .name = name,
-                                          .made_by = made_by(record),
-                                          .details = details_of(run)});
-  if (!made) return made.error();
-  return name;
+  for (int tries = 1;; ++tries) {
+    auto name = automatic_name(floor<seconds>(options_.clock->wall()),
+                               [&](std::string_view taken) { return names.contains(taken); });
+    auto made = options_.snapshots->create(
+        {.luns = luns, .name = name, .made_by = made_by(record), .details = details_of(run)});
+    if (made) return name;
+    // Another schedule may have been quicker.
+    if (made.error().code != Errc::already_exists || tries == kTries) return made.error();
+    names.insert(std::move(name));
+  }
 }
 
 void ScheduleRunner::prune(const ScheduleRecord& record, const std::string& lun) {

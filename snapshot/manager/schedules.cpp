@@ -20,6 +20,8 @@ using catalog::Transaction;
 
 namespace {
 
+constexpr std::chrono::seconds kStopLimit{10};
+
 ScheduleView view_of(const ScheduleRecord& record, Clock::Wall now) {
   auto state = ScheduleState::parse(record.state);
   ScheduleView view{
@@ -76,6 +78,8 @@ void ScheduleRunner::stop() {
     ticker = std::move(ticker_);
   }
   if (ticker) ticker->stop();
+  std::unique_lock lock(runs_mutex_);
+  run_ended_.wait_for(lock, kStopLimit, [this] { return runs_ == 0; });
 }
 
 Outcome<std::vector<ScheduleView>> ScheduleRunner::list() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -42,11 +43,11 @@ struct ScheduleOptions {
   const Clock* clock = &Clock::system();
 };
 
-/// Makes the runs of all schedules, in one thread, one after the other. The catalog alone
-/// says what there is. A run that fails is the event `schedule.failed`, and the next one
-/// is made all the same; a LUN that is not online is left out of it. After each run its
-/// schedule's retention removes what it made itself, nobody locked and nothing stands on:
-/// an event each. Invalid ones stay for an administrator to see.
+/// Makes the runs of all schedules, each on a lane of its own: a LUN that hangs holds up the
+/// schedules that name it and no others. The catalog alone says what there is. A run that fails is
+/// the event `schedule.failed`, and the next one is made all the same; a LUN that is not online is
+/// left out of it. After each run its schedule's retention removes what it made itself, nobody
+/// locked and nothing stands on: an event each. Invalid ones stay for an administrator to see.
 ///
 /// Thread-safe; every call blocks: control threads only. What a call reports is durable.
 /// With dry_run a call makes the same checks, and changes nothing.
@@ -57,7 +58,7 @@ class ScheduleRunner {
 
   /// Once the LUNs are online: what was missed is made now.
   void start();
-  /// Returns when the run that is under way has ended.
+  /// Returns when the runs that are under way have ended, or after 10 s.
   void stop();
 
   Outcome<std::vector<ScheduleView>> list();  // by name
@@ -74,7 +75,8 @@ class ScheduleRunner {
   /// Its snapshots stay; one that is made later under that name takes them over.
   Outcome<> remove(std::string_view name, bool dry_run);
 
-  /// Makes what is due, for who paces it himself; says how long to wait for the next time.
+  /// Begins what is due, for who paces it himself, and waits a second for it at most; says
+  /// how long to wait for the next time.
   std::chrono::nanoseconds tick();
 
  private:
@@ -84,15 +86,20 @@ class ScheduleRunner {
     bool first = true;  ///< not asked yet in this life of the process
     std::int64_t last_at = 0;
     std::string last_result;
+    bool running = false;  ///< on its lane, whose the rest is meanwhile; guarded by runs_mutex_
+    const std::shared_ptr<ControlLane> lane = std::make_shared<ControlLane>();
   };
+  using EntryPtr = std::shared_ptr<Entry>;
 
-  void run_if_due(const catalog::ScheduleRecord& record);
-  Entry* entry_of(const catalog::ScheduleRecord& record);
+  EntryPtr begin_run(const catalog::ScheduleRecord& record);
+  void run_if_due(const catalog::ScheduleRecord& record, Entry& entry);
+  EntryPtr entry_of(const catalog::ScheduleRecord& record);
+  bool is_running(const Entry& entry);
   bool made_already(const catalog::ScheduleRecord& record, const ScheduledRun& run);
   std::string make(const catalog::ScheduleRecord& record, const ScheduledRun& run);
   std::vector<std::string> online(const catalog::ScheduleRecord& record);
-  Outcome<std::string> cut(const catalog::ScheduleRecord& record, std::vector<std::string> luns,
-                           const ScheduledRun& run);
+  Outcome<std::string> cut(const catalog::ScheduleRecord& record,
+                           const std::vector<std::string>& luns, const ScheduledRun& run);
   void prune(const catalog::ScheduleRecord& record, const std::string& lun);
   void remove_one(const catalog::ScheduleRecord& record, const SnapshotView& snapshot,
                   const std::string& why);
@@ -112,8 +119,11 @@ class ScheduleRunner {
   Pacer* pacer_;
   std::mutex records_mutex_;  ///< one change of a record at a time
   std::mutex tick_mutex_;     ///< one tick at a time; guards what follows
-  std::map<std::string, Entry> entries_;
+  std::map<std::string, EntryPtr> entries_;
   std::map<std::string, std::string> unread_;  ///< what was said of those nobody understands
+  std::mutex runs_mutex_;
+  std::condition_variable run_ended_;
+  std::size_t runs_ = 0;  ///< under way; guarded by runs_mutex_
   ControlThreads threads_;
   std::unique_ptr<Ticker> ticker_;
 };

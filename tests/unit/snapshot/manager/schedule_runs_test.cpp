@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 
+#include <future>
+
 #include "storage_object/base/errc.hpp"
 #include "tests/unit/snapshot/manager/schedule_test.hpp"
 
@@ -16,6 +18,70 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 class ScheduleRunsTest : public ScheduleTest {};
+
+/// One LUN of which nothing is learnt before it is let go.
+class HangingLuns final : public snapshot::LunHost {
+ public:
+  HangingLuns(snapshot::LunHost& luns, const Uuid& hangs) : luns_(luns), hangs_(hangs) {}
+  void let_go() { gate_.set_value(); }
+
+  std::optional<snapshot::LunFacts> find(std::string_view name) override {
+    return luns_.find(name);
+  }
+  std::optional<snapshot::LunFacts> find(const Uuid& uuid) override {
+    if (uuid == hangs_) opened_.wait();
+    return luns_.find(uuid);
+  }
+  std::vector<snapshot::LunFacts> list() override { return luns_.list(); }
+  file_store::Store* store(std::string_view name) override { return luns_.store(name); }
+  Outcome<> hold(std::span<const Uuid> luns, std::chrono::milliseconds limit,
+                 const std::function<void()>& body) override {
+    return luns_.hold(luns, limit, body);
+  }
+  Outcome<> flush(const Uuid& lun) override { return luns_.flush(lun); }
+  Outcome<> check_quiet(const Uuid& lun, std::chrono::seconds quiet) override {
+    return luns_.check_quiet(lun, quiet);
+  }
+  Outcome<> begin_restore(const Uuid& lun, const Uuid& snapshot) override {
+    return luns_.begin_restore(lun, snapshot);
+  }
+  Outcome<> end_restore(const Uuid& lun, bool changed) override {
+    return luns_.end_restore(lun, changed);
+  }
+  void note_restore(const Uuid& lun, std::uint64_t done, std::uint64_t of) override {
+    luns_.note_restore(lun, done, of);
+  }
+  std::shared_ptr<block::BlockDevice> disk(const Uuid& lun) override { return luns_.disk(lun); }
+  std::vector<std::string> made_of(const Uuid& snapshot) override {
+    return luns_.made_of(snapshot);
+  }
+  Outcome<> end_clone(const Uuid& lun) override { return luns_.end_clone(lun); }
+
+ private:
+  snapshot::LunHost& luns_;
+  const Uuid hangs_;
+  std::promise<void> gate_;
+  const std::shared_future<void> opened_ = gate_.get_future().share();
+};
+
+TEST_F(ScheduleRunsTest, OneThatHangsHoldsUpNoOther) {
+  machine->make("b");
+  schedule("hourly-a", "every 1h", "all", {"a"});
+  schedule("hourly-b", "every 1h", "all", {"b"});
+  HangingLuns luns(machine->luns(), machine->luns().find("b")->uuid);
+  runner = std::make_unique<snapshot::ScheduleRunner>(
+      snapshot::ScheduleOptions{.snapshots = &machine->snapshots(),
+                                .catalog = &machine->catalog(),
+                                .luns = &luns,
+                                .pacer = &machine->pacer(),
+                                .clock = &clock});
+  pass(std::chrono::hours(2), std::chrono::hours(1));
+  EXPECT_EQ(count("a"), 2U);
+  EXPECT_EQ(count("b"), 0U);
+  luns.let_go();
+  runner->stop();
+  EXPECT_EQ(count("b"), 1U) << "what it missed is made once";
+}
 
 TEST_F(ScheduleRunsTest, CutsAtItsTimeAndSaysSo) {
   schedule("hourly", "every 1h");
