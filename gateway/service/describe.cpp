@@ -6,15 +6,13 @@
 #include <algorithm>
 #include <array>
 
+#include "gateway/service/snapshots.hpp"
 #include "storage_object/base/errc.hpp"
 #include "storage_object/base/log.hpp"
 
 namespace caisson::service {
 namespace {
 
-/// By catalog::LunKind.
-constexpr std::array<std::string_view, 3> kOrganizations{
-    "single container", "clone that still reads through its snapshot", "shows a snapshot"};
 constexpr std::array<std::string_view, 3> kCacheModes = {"writeback", "none", "writethrough"};
 constexpr std::array<std::string_view, 5> kLunStates = {"online", "offline", "failed", "creating",
                                                         "deleting"};
@@ -50,6 +48,14 @@ void add_sessions(Parts& parts, const object::LunView& lun, wire::LunDescription
     if (std::ranges::find(described.luns(), lun.record.name) != described.luns().end())
       *out.add_sessions() = std::move(described);
   }
+}
+
+std::string organization_of(Parts& parts, const catalog::LunRecord& record) {
+  if (record.kind == catalog::LunKind::view) return "shows a snapshot";
+  if (record.kind == catalog::LunKind::disk) return "single container";
+  auto percent = parts.snapshots ? parts.snapshots->clone_percent(record.uuid) : std::nullopt;
+  return fmt::format("clone that still reads through its snapshot, {} % its own",
+                     percent.value_or(0));
 }
 
 void add_space(Parts& parts, const object::LunView& lun, wire::LunDescription& out) {
@@ -203,7 +209,7 @@ wire::LunDescription describe_lun(Parts& parts, const object::LunView& lun, Deta
   out.set_target_name(record.target_name);
   out.set_target_lun(record.target_lun);
   out.set_location(record.vendor_location);
-  out.set_organization(std::string(kOrganizations[static_cast<std::size_t>(lun.record.kind)]));
+  out.set_organization(organization_of(parts, record));
   out.set_config_id(record.config_id);
   out.set_owner_epoch(record.owner_epoch);
   out.set_created_at(record.created_at);

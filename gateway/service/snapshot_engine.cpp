@@ -93,6 +93,10 @@ Outcome<object::LunView> SnapshotEngine::clone(const CloneOptions& options) {
   return registry_.create_copy(copy);
 }
 
+std::optional<unsigned> SnapshotEngine::clone_percent(const Uuid& clone) {
+  return manager_.clone_percent(clone);
+}
+
 Outcome<DiffPage> SnapshotEngine::diff(const DiffQuery& query) {
   auto page = manager_.diff(query.lun, query.from, query.to, query.cursor, query.limit);
   if (!page) return page.error();

@@ -30,6 +30,7 @@ class SnapshotEngine final : public Snapshots {
 
   Outcome<std::string> restore(const RestoreOptions& options) override;
   Outcome<object::LunView> clone(const CloneOptions& options) override;
+  std::optional<unsigned> clone_percent(const Uuid& clone) override;
   Outcome<DiffPage> diff(const DiffQuery& query) override;
   Outcome<ExportedFile> export_image(const ExportOptions& options) override;
   Outcome<object::LunView> expose(std::string_view lun, std::string_view snapshot,

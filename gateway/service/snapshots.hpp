@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -122,6 +123,8 @@ class Snapshots {
   virtual Outcome<std::string> restore(const RestoreOptions& options) = 0;
   /// The new LUN, usable. Errc::already_exists: the name is taken.
   virtual Outcome<object::LunView> clone(const CloneOptions& options) = 0;
+  /// Hundredths that it has itself; absent: it is no clone, or not online.
+  virtual std::optional<unsigned> clone_percent(const Uuid& clone) = 0;
   virtual Outcome<DiffPage> diff(const DiffQuery& query) = 0;
   /// The snapshot is a whole read-only file in the export then, if it was not already.
   /// Errc::already_exists: something else has its name.

@@ -50,6 +50,11 @@ Outcome<> CloneFill::load() {
   return {};
 }
 
+unsigned CloneFill::percent() const noexcept {
+  if (state() != State::filling) return state() == State::whole ? 100 : 0;
+  return static_cast<unsigned>(map_->units().count() * 100 / map_->units().size());
+}
+
 Failure CloneFill::cannot(const char* doing, const Error& error) const {
   return failure(to_errc(error),
                  fmt::format("cannot {} the clone {}/{}: {}", doing, parts_.place.store_name,

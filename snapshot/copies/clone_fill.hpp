@@ -60,6 +60,9 @@ class CloneFill final : public std::enable_shared_from_this<CloneFill> {
   /// Whether blocks of the container are, or will be, the snapshot's too.
   bool shares_blocks() const noexcept { return state() != State::whole && may_share_.load(); }
 
+  /// Hundredths of the snapshot that the container has; 0 of one that is damaged.
+  unsigned percent() const noexcept;
+
   /// One bounded background step now, for who paces it himself; false: nothing is left.
   bool step();
   /// The background ends. Nothing is in flight.

@@ -114,7 +114,21 @@ std::unique_ptr<block::DataLayer> Manager::over_clone(std::unique_ptr<block::Dat
        .pacer = pacer_,
        .policy = &policy_,
        .filled = [this, clone = attachment.lun] { end_clone_later(clone, kAtStart); }});
+  {
+    std::lock_guard lock(mutex_);
+    std::erase_if(clones_, [](const auto& clone) { return clone.second.expired(); });
+    clones_[attachment.lun] = fill;
+  }
   return std::make_unique<CloneDevice>(std::move(below), std::move(fill));
+}
+
+std::optional<unsigned> Manager::clone_percent(const Uuid& clone) const {
+  std::shared_ptr<CloneFill> fill;
+  {
+    std::lock_guard lock(mutex_);
+    if (auto found = clones_.find(clone); found != clones_.end()) fill = found->second.lock();
+  }
+  return fill ? std::optional(fill->percent()) : std::nullopt;
 }
 
 /// On no lane that its LUN waits for when it is closed.

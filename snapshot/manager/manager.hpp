@@ -29,6 +29,8 @@
 
 namespace caisson::snapshot {
 
+class CloneFill;
+
 struct ManagerOptions {
   catalog::Catalog* catalog = nullptr;
   LunHost* luns = nullptr;
@@ -159,6 +161,8 @@ class Manager final : private ChainObserver {
                         std::string_view store);
   Outcome<> end_clone(const Uuid& clone, const Uuid& snapshot, file_store::Store& store,
                       std::string_view store_name);
+  /// Hundredths that a clone has itself; absent: it is none, or not online.
+  std::optional<unsigned> clone_percent(const Uuid& clone) const;
   /// What a view shows: a file that nobody can write. It outlives neither the manager nor
   /// what it stands for, but says so.
   std::shared_ptr<file_store::File> open_view(const Uuid& snapshot, std::uint64_t capacity);
@@ -231,6 +235,7 @@ class Manager final : private ChainObserver {
   mutable std::mutex mutex_;  ///< guards what follows; never held over anything that blocks
   std::map<Uuid, std::weak_ptr<Chain>> chains_;
   std::map<Uuid, catalog::SnapshotRecord> records_;  ///< all but those that are gone
+  std::map<Uuid, std::weak_ptr<CloneFill>> clones_;  ///< that are not filled
   std::multiset<Uuid> copied_;                       ///< of which something is being made
   ControlThreads threads_;
   std::unique_ptr<Ticker> run_time_ticker_;

@@ -109,6 +109,7 @@ class RecordingSnapshots final : public Snapshots {
                                 options.name, options.store, options.location, options.dry_run));
     return make_lun(options.name);
   }
+  std::optional<unsigned> clone_percent(const Uuid&) override { return std::nullopt; }
   Outcome<DiffPage> diff(const DiffQuery& query) override {
     asked.push_back("diff");
     queried = query;
