@@ -54,7 +54,8 @@ Outcome<std::unique_ptr<file_store::Store>> open_posix_store(const catalog::Stor
 
 }  // namespace
 
-Application::Application(config::Config config) : config_(std::move(config)) {}
+Application::Application(config::Config config, Decorate decorate)
+    : config_(std::move(config)), decorate_(std::move(decorate)) {}
 
 Application::~Application() {
   if (auto stopped = stop(); !stopped) log::error("stop: {}", stopped.error().message);
@@ -115,6 +116,7 @@ Outcome<> Application::open_objects() {
                                .luns = &snapshot_luns_,
                                .index_directory = config_.state_directory + "/snapshot-index"});
   service::put_snapshots_into(options, *snapshots_);
+  options.decorate = decorate_;
   registry_ = object::ObjectRegistry::make(std::move(options));
   directory_->bind(*registry_);
   snapshot_luns_.bind(*registry_);

@@ -31,7 +31,10 @@ namespace caisson::daemon {
 /// also the control thread.
 class Application {
  public:
-  explicit Application(config::Config config);
+  /// What lies between a LUN and its snapshots: nothing, but for tests.
+  using Decorate = decltype(object::RegistryOptions::decorate);
+
+  explicit Application(config::Config config, Decorate decorate = {});
   /// stop(), if that has not been called.
   ~Application();
 
@@ -67,6 +70,7 @@ class Application {
   void end_service();
 
   config::Config config_;
+  Decorate decorate_;
   boost::asio::io_context control_{1};
   boost::asio::signal_set signals_{control_};
   boost::asio::steady_timer daily_{control_};

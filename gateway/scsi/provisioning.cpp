@@ -50,18 +50,15 @@ bool check_unmap_list(const Command& command) {
   return true;
 }
 
-/// Aims at the next descriptor that names blocks; false: none is left.
-bool next_unmap(Task::Work& work) {
-  const auto& task = *work.task;
-  auto block = work.unit->object().geometry().logical_block;
-  while (work.index < task.blocks) {
-    auto descriptor = descriptor_at(task, work.index++);
+/// What the descriptors name, those of no blocks left out.
+void read_ranges(const Command& command, std::vector<block::Range>& ranges) {
+  const auto& task = command.task();
+  auto block = logical_block(command);
+  for (std::size_t i = 0; i < task.blocks; ++i) {
+    auto descriptor = descriptor_at(task, i);
     if (descriptor.blocks == 0) continue;
-    aim(work, IoOp::unmap, descriptor.lba * block, std::uint64_t{descriptor.blocks} * block);
-    return true;
+    ranges.push_back({descriptor.lba * block, std::uint64_t{descriptor.blocks} * block});
   }
-  finish(work);
-  return false;
 }
 
 bool has_data_out(const Command& command, const Extent& extent) {
@@ -76,26 +73,18 @@ bool plan_length(Command& command, Extent& extent) {
          command.refuse_field(length_field(command.spec()), 7);
 }
 
-bool next_pattern(Task::Work& work) {
-  if (work.position == work.end) {
-    finish(work);
-    return false;
-  }
-  auto length = std::min<std::uint64_t>(work.end - work.position, work.scratch.size());
-  aim(work, IoOp::write, work.position, length, work.scratch.data());
-  work.position += length;
-  return true;
-}
-
+/// One request, so that a snapshot has all of it or nothing.
 void write_pattern(const Command& command, std::uint64_t offset, std::uint64_t length) {
-  auto& work = begin_work(command, next_pattern);
+  auto& work = begin_work(command);
   auto pattern = command.task().data_out.span().first(logical_block(command));
   work.scratch = Buffer(std::min(length, kStepBytes));
   for (std::size_t at = 0; at < work.scratch.size(); at += pattern.size())
     std::memcpy(work.scratch.data() + at, pattern.data(), pattern.size());
-  work.position = offset;
-  work.end = offset + length;
-  if (next_pattern(work)) submit(work);
+  for (auto left = length; left != 0; left -= work.vectors.back().iov_len)
+    work.vectors.push_back({work.scratch.data(), std::min(left, kStepBytes)});
+  aim(work, IoOp::write, offset, length);
+  work.request.buffers = work.vectors;
+  submit(work);
 }
 
 /// Zeros. Blocks may only lose their space where they read as zeros afterwards,
@@ -120,8 +109,14 @@ void run_unmap(Command& command) {
   if (task.planned == 0) return command.finish();
   if (task.data_out_length < task.planned) return command.fail(kInvalidInformationUnit);
   if (!check_unmap_list(command)) return command.finish();
-  auto& work = begin_work(command, next_unmap);
-  if (next_unmap(work)) submit(work);
+  auto& work = begin_work(command);
+  read_ranges(command, work.ranges);
+  if (work.ranges.empty()) return finish(work);
+  auto begin = std::ranges::min(work.ranges, {}, &block::Range::offset).offset;
+  auto end = std::ranges::max(work.ranges, {}, &block::Range::end).end();
+  aim(work, IoOp::unmap, begin, end - begin);
+  if (work.ranges.size() > 1) work.request.ranges = work.ranges;
+  submit(work);
 }
 
 bool plan_write_same(Command& command, DataPlan& plan) {

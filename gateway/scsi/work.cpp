@@ -20,6 +20,8 @@ Task* release(Work& work) {
   if (task != nullptr) task->work = nullptr;
   work.kept.reset();
   work.scratch = Buffer();
+  work.vectors.clear();
+  work.ranges.clear();
   PerThreadPool<Work>::release(&work);
   return task;
 }
@@ -88,7 +90,6 @@ Work& begin_work(const Command& command, Work::Step step) {
   work.step = step;
   work.rounds = 0;
   work.position = work.end = 0;
-  work.index = 0;
   return work;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The block requests of one command: one for most, a run of them for those
-// that cover more than a buffer. Pooled per thread.
+// The block requests of one command: one for most, and for all that change data, since
+// a cut may come between two; a run of them for those that compare more than a buffer. Pooled per
+// thread.
 #pragma once
 
 #include <memory>
@@ -10,7 +11,7 @@
 
 namespace caisson::scsi {
 
-/// Most bytes one request of a multi-step command moves.
+/// Most bytes of memory that a command takes besides its data.
 inline constexpr std::uint64_t kStepBytes = std::uint64_t{1} << 20;
 
 struct Task::Work {
@@ -33,8 +34,9 @@ struct Task::Work {
   // The cursor of multi-step commands, in bytes of the disk.
   std::uint64_t position = 0;
   std::uint64_t end = 0;
-  std::size_t index = 0;
   Buffer scratch;
+  std::vector<IoVec> vectors;        ///< of a request with more than one
+  std::vector<block::Range> ranges;  ///< of a request with more than one
   std::vector<block::StatusExtent> extents;
 };
 

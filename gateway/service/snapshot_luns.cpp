@@ -19,6 +19,7 @@ std::optional<snapshot::LunFacts> facts_of(const std::optional<object::LunView>&
                             .physical_block = row.physical_block,
                             .thick = row.thick,
                             .served = lun->object != nullptr,
+                            .restoring = row.restoring,
                             .filling = row.kind == catalog::LunKind::clone,
                             .view = row.kind == catalog::LunKind::view};
 }
@@ -68,9 +69,13 @@ Outcome<> SnapshotLuns::check_quiet(const Uuid& lun, std::chrono::seconds quiet)
                    "have it released, or say --force");
   if (access_ == nullptr || sessions_ == nullptr) return {};
   const auto since = std::chrono::steady_clock::now() - quiet;
+  const auto rights = access_->state();
+  auto active = [&](const scsi::SessionView& session) {
+    return session.last_io != std::chrono::steady_clock::time_point() && session.last_io >= since;
+  };
   for (const auto& session : sessions_->list()) {
-    if (session.identity.target_name != row.target_name || session.last_io < since) continue;
-    const auto* grant = access_->state()->effective(lun, session.identity.host);
+    if (session.identity.target_name != row.target_name || !active(session)) continue;
+    const auto* grant = rights->effective(lun, session.identity.host);
     if (grant == nullptr || grant->read_only) continue;
     return failure(
         Errc::in_use,
@@ -80,6 +85,8 @@ Outcome<> SnapshotLuns::check_quiet(const Uuid& lun, std::chrono::seconds quiet)
   }
   return {};
 }
+
+Outcome<> SnapshotLuns::keep_out(const Uuid& lun) { return registry_->keep_out(lun); }
 
 Outcome<> SnapshotLuns::begin_restore(const Uuid& lun, const Uuid& snapshot) {
   return registry_->begin_restore(lun, snapshot);

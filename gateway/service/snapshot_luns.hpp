@@ -29,6 +29,7 @@ class SnapshotLuns final : public snapshot::LunHost {
                  const std::function<void()>& body) override;
   Outcome<> flush(const Uuid& lun) override;
   Outcome<> check_quiet(const Uuid& lun, std::chrono::seconds quiet) override;
+  Outcome<> keep_out(const Uuid& lun) override;
   Outcome<> begin_restore(const Uuid& lun, const Uuid& snapshot) override;
   Outcome<> end_restore(const Uuid& lun, bool changed) override;
   void note_restore(const Uuid& lun, std::uint64_t done, std::uint64_t of) override;

@@ -51,6 +51,7 @@ std::shared_ptr<Member> Chain::find(const Uuid& snapshot) const {
 
 bool Chain::shares_blocks() const {
   if (!parts_.source->traits().clone) return false;  // whole ones were copied
+  if (removing_.load()) return true;
   return std::ranges::any_of(*members(), [](const auto& member) {
     return !member->invalid() && (member->whole() || member->primitive() == Primitive::reflink);
   });
@@ -87,7 +88,7 @@ Outcome<> Chain::commit(const std::shared_ptr<Member>& member) {
 
 void Chain::discard(const std::shared_ptr<Member>& member) {
   (void)on_lane([&]() -> Outcome<> {
-    removals_.push_back({member, true});
+    remove_later({member, true});
     return {};
   });
   kick();

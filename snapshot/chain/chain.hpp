@@ -145,7 +145,7 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   /// Oldest first, ghosts and invalid ones included.
   std::shared_ptr<const Members> members() const;
   std::shared_ptr<Member> find(const Uuid& snapshot) const;
-  /// Whether images share blocks with the container.
+  /// Whether images share blocks with the container, those included that are going.
   bool shares_blocks() const;
 
   /// One bounded step on the way to a whole image with its public name, whichever
@@ -225,6 +225,7 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   Outcome<> remake(CaptureIndex& fresh);
   void distrust_index() const;
   void drop(const std::shared_ptr<Member>& member);
+  void remove_later(Removal removal);
   static bool needed_by_older(const Members& members, std::size_t index);
   Step fill(const std::shared_ptr<Member>& member, file_store::File& from);
   Step finish(const std::shared_ptr<Member>& member);
@@ -269,7 +270,8 @@ class Chain final : public std::enable_shared_from_this<Chain> {
 
   // The lane's.
   std::deque<Removal> removals_;
-  std::vector<Retired> retired_;  ///< perhaps still looked at
+  std::atomic<bool> removing_{false};  ///< there are some; for anybody
+  std::vector<Retired> retired_;       ///< perhaps still looked at
   std::vector<std::shared_ptr<Member>>
       untold_;                   ///< invalid ones of which the catalog does not say so
   std::string background_said_;  ///< the failure that was logged last

@@ -158,7 +158,7 @@ bool Chain::give_up(const Failure& why) {
   if (!durable && !told) return false;
   for (const auto& one : lost) {
     one->spoil(reason);
-    removals_.push_back({one, false});
+    remove_later({one, false});
   }
   if (!told) untold_.insert(untold_.end(), lost.begin(), lost.end());
   need_no_more(*member);

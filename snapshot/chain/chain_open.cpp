@@ -73,7 +73,7 @@ void Chain::load(std::span<const Member::Known> known) {
     // Nothing was ever captured for one without a cut: nothing that it lacks was overwritten.
     bool goes = member->removed() || (!member->was_cut() && !member->invalid());
     bool stays = !goes || (member->invalid() && !member->ghost());
-    if (goes) removals_.push_back({member, !stays});
+    if (goes) remove_later({member, !stays});
     if (stays) loading.members.push_back(std::move(member));
   }
   finish_loading(loading);

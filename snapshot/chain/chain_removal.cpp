@@ -47,7 +47,12 @@ void Chain::drop(const std::shared_ptr<Member>& member) {
   need_no_more(*member);
   replace([&](Members& all) { std::erase(all, member); });
   std::erase_if(removals_, [&](const auto& one) { return one.member == member; });
-  removals_.push_back({member, true});
+  remove_later({member, true});
+}
+
+void Chain::remove_later(Removal removal) {
+  removals_.push_back(std::move(removal));
+  removing_.store(true);
 }
 
 Chain::Step Chain::give_space_back() {
@@ -63,6 +68,7 @@ Chain::Step Chain::give_space_back() {
     removals_.erase(at);
     auto more = remove_some(removal);
     if (!more || *more) removals_.push_back(std::move(removal));
+    removing_.store(!removals_.empty());
     return more ? Step::worked : background_failed(more.error());
   }
   return result;

@@ -144,6 +144,11 @@ void Manager::end_clone_later(const Uuid& clone, std::chrono::milliseconds after
 }
 
 Outcome<> Manager::check_unused(const LunFacts& lun, const catalog::SnapshotRecord& record) const {
+  if (lun.restoring == record.uuid)  // perhaps since before the last start
+    return failure(
+        Errc::in_use,
+        fmt::format("LUN '{}' is being restored from snapshot '{}'", lun.name, record.name),
+        "wait until that has ended");
   {
     std::lock_guard lock(mutex_);
     if (copied_.contains(record.uuid))

@@ -155,6 +155,10 @@ Outcome<> Manager::prepare(std::vector<Cut>& cuts, const CreateOptions& options)
   for (auto& cut : cuts) cut.alone = cut.chain->hold_cuts();
   for (const auto& cut : cuts)
     if (record_of(cut.lun, cut.record.name)) return name_taken(cut, options);
+  for (const auto& cut : cuts)
+    if (auto now = options_.luns->find(cut.lun.uuid); now && now->restoring)
+      return failure(Errc::in_use, fmt::format("LUN '{}' is being restored", cut.lun.name),
+                     "wait until that has ended");
   auto noted = options_.catalog->change([&](Transaction& transaction) -> Outcome<> {
     for (auto& cut : cuts) {
       auto sequence = transaction.next_snapshot_sequence(cut.lun.uuid);

@@ -29,8 +29,9 @@ struct LunFacts {
   std::uint32_t physical_block = 4096;
   bool thick = false;
   bool served = false;
-  bool filling = false;  ///< a clone that does not have everything yet
-  bool view = false;     ///< it shows a snapshot, and has no data of its own
+  std::optional<Uuid> restoring{};  ///< of which snapshot; hosts are kept out
+  bool filling = false;             ///< a clone that does not have everything yet
+  bool view = false;                ///< it shows a snapshot, and has no data of its own
 };
 
 /// Thread-safe; blocks.
@@ -54,8 +55,10 @@ class LunHost {
   /// Whether a restore would take something from hosts that use the LUN. Errc::in_use:
   /// one with write access that is logged in did I/O in the last `quiet`, or it is reserved.
   virtual Outcome<> check_quiet(const Uuid& lun, std::chrono::seconds quiet) = 0;
-  /// Keeps every host out, over restarts, until end_restore(). Once more for the same
-  /// snapshot: success. Errc::in_use.
+  /// Keeps every host out until end_restore(). Errc::in_use: something else does.
+  virtual Outcome<> keep_out(const Uuid& lun) = 0;
+  /// The same over restarts, which go on with the restore. Once more for the same snapshot:
+  /// success. Errc::in_use: another one is under way.
   virtual Outcome<> begin_restore(const Uuid& lun, const Uuid& snapshot) = 0;
   virtual Outcome<> end_restore(const Uuid& lun, bool changed) = 0;
   virtual void note_restore(const Uuid& lun, std::uint64_t done, std::uint64_t of) = 0;

@@ -210,10 +210,13 @@ class Manager final : private ChainObserver {
   Outcome<> check_restore(const LunFacts& lun, const catalog::SnapshotRecord& record,
                           const RestoreOptions& options);
   std::string before_name(const LunFacts& lun) const;
+  Outcome<> begin(const LunFacts& lun, const catalog::SnapshotRecord& record, bool again,
+                  const std::string& state);
   Outcome<> bring_back(const LunFacts& lun, const catalog::SnapshotRecord& record,
                        const RestoreOptions& options);
   Outcome<> copy_back(const LunFacts& lun, const catalog::SnapshotRecord& record,
                       block::BlockDevice& disk, const RestoreOptions& options);
+  class Restoring;
   void finish_restore(const Uuid& lun, const Uuid& snapshot);
   void finish_restore_later(const Uuid& lun, const Uuid& snapshot);
   std::shared_ptr<Chain> chain_of(const Uuid& lun) const;
@@ -235,6 +238,7 @@ class Manager final : private ChainObserver {
   mutable std::mutex mutex_;  ///< guards what follows; never held over anything that blocks
   std::map<Uuid, std::weak_ptr<Chain>> chains_;
   std::map<Uuid, catalog::SnapshotRecord> records_;  ///< all but those that are gone
+  std::set<Uuid> restoring_;                         ///< LUNs that somebody restores now
   std::map<Uuid, std::weak_ptr<CloneFill>> clones_;  ///< that are not filled
   std::multiset<Uuid> copied_;                       ///< of which something is being made
   ControlThreads threads_;

@@ -61,33 +61,72 @@ Error zero_behind(block::BlockDevice& disk, std::uint64_t capacity) {
 
 }  // namespace
 
+/// Whoever restores a LUN, alone.
+class Manager::Restoring {
+ public:
+  Restoring(Manager& manager, const Uuid& lun) : manager_(manager), lun_(lun) {
+    std::lock_guard lock(manager_.mutex_);
+    alone_ = manager_.restoring_.insert(lun).second;
+  }
+  ~Restoring() {
+    std::lock_guard lock(manager_.mutex_);
+    if (alone_) manager_.restoring_.erase(lun_);
+  }
+  Restoring(const Restoring&) = delete;
+  Restoring& operator=(const Restoring&) = delete;
+  bool alone() const noexcept { return alone_; }
+
+ private:
+  Manager& manager_;
+  const Uuid lun_;
+  bool alone_ = false;
+};
+
 Outcome<std::string> Manager::restore(std::string_view name, std::string_view snapshot,
                                       const RestoreOptions& options) {
-  auto lun = lun_named(name);
-  if (!lun) return lun.error();
-  auto record = record_of(*lun, snapshot);
-  if (!record) return record.error();
-  if (auto fine = check_restore(*lun, *record, options); !fine) return fine.error();
-  auto state = options.keep_state ? before_name(*lun) : std::string();
+  auto source = hold_for_copy(name, snapshot);
+  if (!source) return source.error();
+  const auto& [lun, record, held] = *source;
+  Restoring restoring(*this, lun.uuid);
+  if (!restoring.alone())
+    return failure(Errc::in_use, fmt::format("LUN '{}' is being restored already", name),
+                   "wait until that has ended");
+  if (auto fine = check_restore(lun, record, options); !fine) return fine.error();
+  // What an interrupted restore has left is no state to keep.
+  const bool again = lun.restoring == record.uuid;
+  auto state = options.keep_state && !again ? before_name(lun) : std::string();
   if (options.dry_run) return state;
-  if (auto out = options_.luns->begin_restore(lun->uuid, record->uuid); !out) return out.error();
-  if (options.keep_state) {
-    auto kept = create(
-        {.luns = {lun->name}, .name = state, .made_by = "restore", .allow_unreserved = true});
-    if (!kept) {  // nothing has been changed yet
-      if (auto in = options_.luns->end_restore(lun->uuid, false); !in) return in.error();
-      return kept.error();
-    }
-  }
-  if (auto done = bring_back(*lun, *record, options); !done) return done.error();
+  if (auto begun = begin(lun, record, again, state); !begun) return begun.error();
+  if (auto done = bring_back(lun, record, options); !done) return done.error();
   return state;
+}
+
+/// Hosts are kept out, the state before is kept, and only then a start goes on with it.
+Outcome<> Manager::begin(const LunFacts& lun, const catalog::SnapshotRecord& record, bool again,
+                         const std::string& state) {
+  if (again) return {};
+  if (auto out = options_.luns->keep_out(lun.uuid); !out) return out;
+  Outcome<> begun;
+  if (!state.empty()) {
+    auto kept =
+        create({.luns = {lun.name}, .name = state, .made_by = "restore", .allow_unreserved = true});
+    if (!kept) begun = kept.error();
+  }
+  auto chain = chain_of(lun.uuid);
+  if (begun && !chain)
+    begun = failure(Errc::offline, fmt::format("LUN '{}' is not online", lun.name));
+  if (begun) {
+    auto no_cut = chain->hold_cuts();  // it would have a part of what is restored
+    begun = options_.luns->begin_restore(lun.uuid, record.uuid);
+  }
+  if (begun) return {};
+  // Nothing has been changed yet.
+  if (auto in = options_.luns->end_restore(lun.uuid, false); !in) return in;
+  return begun;
 }
 
 Outcome<> Manager::check_restore(const LunFacts& lun, const catalog::SnapshotRecord& record,
                                  const RestoreOptions& options) {
-  if (record.state != catalog::SnapshotState::present)
-    return failure(Errc::corrupt, fmt::format("snapshot '{}' of LUN '{}' is no image any more: {}",
-                                              record.name, lun.name, record.reason));
   if (!lun.served || !chain_of(lun.uuid))
     return failure(Errc::offline, fmt::format("LUN '{}' is not online", lun.name),
                    fmt::format("bring it back with `caisson lun online {}`", lun.name));
@@ -156,6 +195,8 @@ Outcome<> Manager::copy_back(const LunFacts& lun, const catalog::SnapshotRecord&
 void Manager::finish_restore(const Uuid& lun, const Uuid& snapshot) {
   auto facts = options_.luns->find(lun);
   if (!facts || !facts->served) return finish_restore_later(lun, snapshot);
+  Restoring restoring(*this, lun);
+  if (!restoring.alone()) return;  // an administrator was first
   std::optional<catalog::SnapshotRecord> record;
   {
     std::lock_guard lock(mutex_);

@@ -46,6 +46,13 @@ struct IoContext {
   std::chrono::steady_clock::time_point deadline{};  ///< zero: none
 };
 
+/// A part of a disk.
+struct Range {
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+  std::uint64_t end() const noexcept { return offset + length; }
+};
+
 /// A run of blocks of one kind, as IoOp::status reports it.
 struct StatusExtent {
   std::uint64_t offset = 0;
@@ -65,6 +72,10 @@ struct IoRequest {
   std::uint64_t offset = 0;            ///< bytes
   std::uint64_t length = 0;            ///< bytes; equals the buffers' sum for read and write
   std::span<const IoVec> buffers;      ///< alive until completion
+  /// Of an unmap: which parts of [offset, offset+length), in any order; empty: all of it.
+  /// Alive until completion. Only a storage object knows others than empty; no cut comes
+  /// between its parts.
+  std::span<const Range> ranges;
   std::span<StatusExtent> status;      ///< in: room; ascending, gapless from `offset`
   std::size_t status_count = 0;        ///< out: extents filled (may end early when room does)
   std::uint64_t mismatch = 0;          ///< out, with miscompare: the first byte that differs

@@ -29,14 +29,19 @@ bool is_loss(const IoRequest& request) {
 
 void LunObject::on_child(IoRequest& child) noexcept {
   auto& op = *static_cast<ObjectOp*>(child.owner);
-  auto& self = *op.object;
-  op.parent->status_count = child.status_count;
-  op.result = child.error;
+  if (op.parent->ranges.empty()) return op.object->conclude(op);
+  if (op.progress.exchange(ObjectOp::Progress::completed) == ObjectOp::Progress::submitting) return;
+  if (goes_on(op)) op.object->run_ranges(op);
+}
+
+void LunObject::conclude(ObjectOp& op) {
+  op.parent->status_count = op.child.status_count;
+  op.result = op.child.error;
   if (!op.durable) {
-    self.in_flight_.leave(op.range);
-    return self.finish(op, op.result);
+    in_flight_.leave(op.range);
+    return finish(op, op.result);
   }
-  self.end_durable(op, is_loss(child));
+  end_durable(op, is_loss(op.child));
 }
 
 /// The range is held until the verdict: who has the whole object to himself

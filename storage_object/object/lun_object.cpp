@@ -19,7 +19,12 @@ namespace {
 std::uint64_t clamp(std::uint64_t value) { return std::min(value, kFlushRange); }
 
 bool unaligned(const IoRequest& request, std::uint64_t unit) {
-  return changes_data(request.op) && (request.offset % unit != 0 || request.length % unit != 0);
+  if (!changes_data(request.op)) return false;
+  auto off = [unit](const block::Range& range) {
+    return range.offset % unit != 0 || range.length % unit != 0;
+  };
+  return request.ranges.empty() ? off({request.offset, request.length})
+                                : std::ranges::any_of(request.ranges, off);
 }
 
 /// The range a request keeps in flight, and how.
@@ -91,6 +96,7 @@ void LunObject::submit(IoRequest& request) {
   op.object = this;
   op.executor = Executor::current();
   op.durable = op.recalled = false;
+  op.ranges_done = 0;
   op.result.clear();
   op.child.owner = &op;
   request.next = &op.child;  // by which recall() and abandon() find it
@@ -163,6 +169,7 @@ void LunObject::hand_down(ObjectOp& op) {
     return finish(op, {});
   }
   if (combines(request)) return read_first(op);
+  if (!request.ranges.empty()) return run_ranges(op);
   op.child = request;
   submit_child(op);
 }
@@ -174,7 +181,7 @@ void LunObject::submit_child(ObjectOp& op) {
   op.child.complete = on_child;
   if (changes_data(request.op)) op.child.fua = request.fua || through;
   op.durable = request.op == IoOp::flush || (changes_data(request.op) && op.child.fua);
-  if (op.durable) gate_.begin(op.ticket);
+  if (op.durable && op.ranges_done == 0) gate_.begin(op.ticket);
   stack_->submit(op.child);
 }
 

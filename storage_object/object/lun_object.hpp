@@ -214,6 +214,9 @@ class LunObject final : public StorageObject, public std::enable_shared_from_thi
   void submit_child(ObjectOp& op);
   static void on_read_first(block::IoRequest& child) noexcept;
   static void on_child(block::IoRequest& child) noexcept;
+  void run_ranges(ObjectOp& op);
+  static bool goes_on(ObjectOp& op);
+  void conclude(ObjectOp& op);
   void end_durable(ObjectOp& op, bool loss);
   void answer_durable(ObjectOp& op, bool good);
   void answer_failed(ObjectOp& op);

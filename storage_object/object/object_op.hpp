@@ -20,6 +20,10 @@ struct ObjectOp {
   bool recalled = false;  // goes no further than it is
   Buffer combined;        // of a write that depends on what is there
   IoVec combined_vector{};
+  // Of one with more than one range.
+  enum class Progress : std::uint8_t { submitting, pending, completed };
+  std::atomic<Progress> progress{Progress::pending};
+  std::size_t ranges_done = 0;
   ObjectOp* next = nullptr;
 
   /// Goes on on the thread that submitted; at once where it was none of ours.

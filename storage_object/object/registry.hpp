@@ -229,14 +229,18 @@ class ObjectRegistry {
   virtual std::vector<LunView> find_by_target(std::string_view target) const = 0;
   virtual std::vector<LunView> list() const = 0;  // by name
 
-  /// Holds back what changes data of all these LUNs, none named twice, and once nothing
-  /// of the kind is in flight among them runs `body`, which does not block. Reads and
-  /// flushes go on. Errc::timed_out after `limit` in all, offline: it did not run.
+  /// Holds back what changes data of all these LUNs, one at least and none named twice, and
+  /// once nothing of the kind is in flight among them runs `body`, which does not block.
+  /// Reads and flushes go on, and while one of them is waited for, so do writes to the
+  /// others. Errc::timed_out after `limit` in all, offline, in_use (a format or sanitize is
+  /// under way or has failed): it did not run.
   virtual Outcome<> hold_changes(std::span<const Uuid> luns, std::chrono::milliseconds limit,
                                  const std::function<void()>& body) = 0;
-  /// Keeps every host out of the LUN and records that it is being restored from that
-  /// snapshot, until end_restore(), over restarts. Once more for the same: success.
-  /// Errc::in_use: requests do not end, or a format, sanitize or restore is under way.
+  /// Keeps every host out of the LUN until end_restore(). Errc::in_use: requests do not
+  /// end, or a format, sanitize or restore is under way.
+  virtual Outcome<> keep_out(const Uuid& lun) = 0;
+  /// The same, unless keep_out() has, over restarts: it is being restored from that
+  /// snapshot. Once more for the same: success.
   virtual Outcome<> begin_restore(const Uuid& lun, const Uuid& snapshot) = 0;
   /// `changed`: hosts are told that the medium may be another.
   virtual Outcome<> end_restore(const Uuid& lun, bool changed) = 0;

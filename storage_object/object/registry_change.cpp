@@ -38,6 +38,9 @@ Outcome<> check_resize(const LunView& lun, std::uint64_t capacity, bool allow_sh
   if (lun.state == LunState::failed)
     return failure(Errc::offline, fmt::format("LUN '{}' has failed", row.name),
                    "accept the loss with `lun online --accept-loss` first");
+  if (row.restoring)
+    return failure(Errc::in_use, fmt::format("LUN '{}' is being restored", row.name),
+                   "wait until that has ended");
   if (capacity == 0 || capacity % row.logical_block != 0 || capacity > format::kMaxCapacity)
     return failure(
         Errc::invalid_argument,

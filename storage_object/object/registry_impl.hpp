@@ -102,6 +102,7 @@ class Registry final : public ObjectRegistry {
   std::vector<LunView> list() const override;
   Outcome<> hold_changes(std::span<const Uuid> luns, std::chrono::milliseconds limit,
                          const std::function<void()>& body) override;
+  Outcome<> keep_out(const Uuid& lun) override;
   Outcome<> begin_restore(const Uuid& lun, const Uuid& snapshot) override;
   Outcome<> end_restore(const Uuid& lun, bool changed) override;
   void note_restore(const Uuid& lun, std::uint64_t done, std::uint64_t of) override;

@@ -21,7 +21,7 @@ bool Upkeep::begin(const UpkeepRequest& request) noexcept {
   auto target = request.kind == Kind::format ? UpkeepState::formatting : UpkeepState::sanitizing;
   auto before = state();
   do {
-    if (is_under_way(before) || before == UpkeepState::restoring) return false;
+    if (is_under_way(before)) return false;
     if (before == UpkeepState::sanitize_failed && target == UpkeepState::formatting) return false;
   } while (!state_.compare_exchange_weak(before, target));
   progress_.store(0);

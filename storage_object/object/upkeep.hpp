@@ -23,7 +23,8 @@ enum class UpkeepState : std::uint8_t {
 };
 
 constexpr bool is_under_way(UpkeepState state) noexcept {
-  return state == UpkeepState::formatting || state == UpkeepState::sanitizing;
+  return state == UpkeepState::formatting || state == UpkeepState::sanitizing ||
+         state == UpkeepState::restoring;
 }
 
 /// What the medium holds afterwards.

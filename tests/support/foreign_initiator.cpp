@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/foreign_initiator.hpp"
 
+#include <unistd.h>
+
+#include <mutex>
 #include <stdexcept>
+#include <vector>
 
 extern "C" {
 #include <iscsi/iscsi.h>
@@ -14,8 +18,7 @@ namespace {
 constexpr int kLun = 0;
 constexpr int kTimeoutSeconds = 60;
 
-ForeignResult take(scsi_task* task) {
-  if (task == nullptr) throw std::runtime_error("the initiator gave up on a command");
+ForeignResult result_of(scsi_task* task) {
   ForeignResult result;
   result.status = task->status;
   if (task->status == SCSI_STATUS_CHECK_CONDITION) {
@@ -27,6 +30,16 @@ ForeignResult take(scsi_task* task) {
   result.data.assign(bytes, bytes + task->datain.size);
   ::scsi_free_scsi_task(task);
   return result;
+}
+
+/// When a connection is lost in the midst of a blocking call, libiscsi keeps the command,
+/// and would tell the frame of that call, which is gone, once the context is destroyed.
+void bury(iscsi_context* context) {
+  static std::mutex mutex;
+  static std::vector<iscsi_context*> buried;
+  std::lock_guard lock(mutex);
+  ::close(::iscsi_get_fd(context));
+  buried.push_back(context);
 }
 
 }  // namespace
@@ -47,8 +60,18 @@ ForeignInitiator::ForeignInitiator(const std::string& portal, const std::string&
 }
 
 ForeignInitiator::~ForeignInitiator() {
+  if (lost_) {
+    bury(context_);
+    return;
+  }
   ::iscsi_logout_sync(context_);
   ::iscsi_destroy_context(context_);
+}
+
+ForeignResult ForeignInitiator::take(scsi_task* task) {
+  lost_ = lost_ || task == nullptr;
+  if (task == nullptr) throw std::runtime_error("the initiator gave up on a command");
+  return result_of(task);
 }
 
 ForeignResult ForeignInitiator::test_unit_ready() {
@@ -75,6 +98,15 @@ ForeignResult ForeignInitiator::write(std::uint64_t lba, std::span<const std::by
 
 ForeignResult ForeignInitiator::flush() {
   return take(::iscsi_synchronizecache16_sync(context_, kLun, 0, 0, 0, 0));
+}
+
+ForeignResult ForeignInitiator::command(std::vector<std::uint8_t> cdb,
+                                        std::span<const std::byte> out, std::uint32_t in) {
+  auto direction = !out.empty() ? SCSI_XFER_WRITE : in != 0 ? SCSI_XFER_READ : SCSI_XFER_NONE;
+  auto length = static_cast<int>(out.empty() ? in : out.size());
+  auto* task = ::scsi_create_task(static_cast<int>(cdb.size()), cdb.data(), direction, length);
+  iscsi_data data{out.size(), reinterpret_cast<unsigned char*>(const_cast<std::byte*>(out.data()))};
+  return take(::iscsi_scsi_command_sync(context_, kLun, task, out.empty() ? nullptr : &data));
 }
 
 std::uint64_t ForeignInitiator::last_lba() {

@@ -11,6 +11,7 @@
 #include <vector>
 
 struct iscsi_context;
+struct scsi_task;
 
 namespace caisson::tests {
 
@@ -30,6 +31,8 @@ class ForeignInitiator {
   ForeignInitiator(const std::string& portal, const std::string& target,
                    const std::string& name = "iqn.2026-11.io.caisson.test:foreign");
   ~ForeignInitiator();
+  ForeignInitiator(const ForeignInitiator&) = delete;
+  ForeignInitiator& operator=(const ForeignInitiator&) = delete;
 
   ForeignResult test_unit_ready();
   /// Asks until no unit attention is left.
@@ -39,6 +42,9 @@ class ForeignInitiator {
                       bool fua = false);
   ForeignResult flush();
   std::uint64_t last_lba();
+  /// Any command that sends `out`, or else receives up to `in` bytes.
+  ForeignResult command(std::vector<std::uint8_t> cdb, std::span<const std::byte> out = {},
+                        std::uint32_t in = 0);
 
   /// Task management; true: the target says that it is done.
   bool lun_reset();
@@ -46,7 +52,10 @@ class ForeignInitiator {
   bool warm_reset();
 
  private:
+  ForeignResult take(scsi_task* task);
+
   iscsi_context* context_;
+  bool lost_ = false;  ///< the connection, in the midst of a command
 };
 
 }  // namespace caisson::tests

@@ -97,6 +97,12 @@ Error MemoryObject::perform(block::IoRequest& request) {
       mark(request.offset, request.length, true);
       break;
     case IoOp::unmap:
+      for (const auto& part : request.ranges) {
+        std::ranges::fill(std::span(bytes_).subspan(part.offset, part.length), std::byte{0});
+        mark(part.offset, part.length, false);
+      }
+      if (!request.ranges.empty()) break;
+      [[fallthrough]];
     case IoOp::write_zeroes:
       std::ranges::fill(range, std::byte{0});
       mark(request.offset, request.length, request.op == IoOp::write_zeroes && !request.may_unmap);

@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """`./dev demo`: a container file as an iSCSI disk, end to end, with foreign clients
-(qemu-img, qemu-io, e2fsck). Prints each step with what it measured; ends 0 only if
+(qemu-img, qemu-io, e2fsck), and its snapshots. Prints each step with what it measured; ends 0 only if
 every byte was where it had to be."""
 
 import argparse
 import contextlib
+import hashlib
+import json
 import os
 import pathlib
 import select
 import subprocess
 import sys
+import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -21,6 +24,8 @@ LUN = "demo"
 MIB = 1 << 20
 SIZE, GROWN = 256 * MIB, 512 * MIB
 MARK_AT, MARK_SIZE, MARK = 300 * MIB, 16 * MIB, 0xAB
+LOAD_AT, SLOT, SLOTS = 320 * MIB, 128 << 10, 128
+SNAPSHOT, CLONE = "before", "trial"
 
 
 class Steps:
@@ -161,6 +166,160 @@ def read_back(steps, server, image, copy):
         check_file_system(copy)
 
 
+class Load(threading.Thread):
+    """A host that writes all the while: number 1, 2, 3 ... round and round a few places.
+    A disk that holds the first N of them is one that was so at one instant."""
+
+    def __init__(self, url):
+        super().__init__(daemon=True)
+        self.session = QemuIo(url)
+        self.sent = self.answered = 0
+        self.failed = None
+        self.over = threading.Event()
+
+    def run(self):
+        try:
+            while not self.over.is_set():
+                number = self.sent = self.sent + 1
+                place = LOAD_AT + number % SLOTS * SLOT
+                self.session.expect(f"write -P {self.pattern(number)} {place} {SLOT}", "wrote")
+                self.answered = number
+        except gateway.ServerError as error:
+            self.failed = error
+
+    def stop(self):
+        self.over.set()
+        self.join()
+        if self.failed:
+            raise self.failed
+
+    @staticmethod
+    def pattern(number):
+        return number % 251 + 1
+
+    def held_by(self, image, least, most):
+        """How many of them the image holds: from `least` to `most`, or none that is possible."""
+        with open(image, "rb") as file:
+            file.seek(LOAD_AT)
+            places = [file.read(SLOT) for _ in range(SLOTS)]
+        for count in range(least, most + 1):
+            wanted = [0] * SLOTS  # where nothing was written yet
+            for number in range(max(1, count - SLOTS + 1), count + 1):
+                wanted[number % SLOTS] = self.pattern(number)
+            if all(place == bytes([byte]) * SLOT for place, byte in zip(places, wanted)):
+                return count
+        raise gateway.ServerError(f"{image} holds no state of the disk between write {least} and {most}")
+
+
+def checksum(path):
+    """Of the part that holds the file system."""
+    with open(path, "rb") as file:
+        digest, left = hashlib.sha256(), SIZE
+        while left:
+            piece = file.read(min(left, 4 * MIB))
+            digest.update(piece)
+            left -= len(piece)
+    return digest.hexdigest()
+
+
+def expect_checksum(path, wanted):
+    if checksum(path) != wanted:
+        raise gateway.ServerError(f"{path} does not have the checksum {wanted}")
+    Steps.note(f"{pathlib.Path(path).name}: its file system has the checksum {wanted[:16]}...")
+
+
+def cut_under_load(steps, server, load):
+    with steps.step("a snapshot is cut while a host writes"):
+        load.start()
+        gateway.wait_until(lambda: load.answered > 100 or load.failed, 60, "the host to write")
+        least, began = load.answered, time.monotonic()
+        server.caisson("snapshot", "create", LUN, "--name", SNAPSHOT)
+        took, most = time.monotonic() - began, load.sent
+        gateway.wait_until(lambda: load.answered > most + 100 or load.failed, 60, "the host to go on")
+        load.stop()
+        steps.note(f"reported after {took * 1000:.0f} ms, while the host wrote; it went on writing")
+    return least, most
+
+
+def read_snapshot(steps, server, load, bounds, wanted):
+    with steps.step("the snapshot is a read-only raw image in the store"):
+        image = json.loads(server.caisson("--output", "json", "snapshot", "export", LUN, SNAPSHOT))["file"]
+        steps.note(image)
+        check_file_system(image)
+        expect_checksum(image, wanted)
+        count = load.held_by(image, *bounds)
+        steps.note(f"of the host's writes it holds exactly the first {count}; {bounds[0]} were answered "
+                   f"when the cut began, {bounds[1]} begun when it was reported, {load.answered} by now")
+    return image
+
+
+def compare(image, url):
+    Steps.note(gateway.run(["qemu-img", "compare", "-f", "raw", "-F", "raw", image, url]).strip())
+
+
+def clone(steps, server, image, wanted):
+    with steps.step("a clone of the snapshot is a writable LUN of its own, at once"):
+        server.caisson("snapshot", "clone", LUN, SNAPSHOT, CLONE)
+        server.caisson("access", "grant", CLONE, "*")
+        steps.note(server.url(CLONE))
+        compare(image, server.url(CLONE))
+        gateway.run(["qemu-io", "-f", "raw", "-c", f"write -P {MARK:#x} 0 {MIB}", "-c", "flush", server.url(CLONE)])
+        steps.note("a host has written to it, and to nothing else:")
+        expect_checksum(image, wanted)
+        expect_checksum(server.container(LUN), wanted)
+
+
+def check_clone(steps, server):
+    with steps.step("the clone still holds what was written to it"):
+        said = gateway.run(["qemu-io", "-f", "raw", "-c", f"read -P {MARK:#x} 0 {MIB}", server.url(CLONE)])
+        if "verification failed" in said or f"read {MIB}/{MIB}" not in said:
+            raise gateway.ServerError(f"the clone lost what was written to it: {said}")
+
+
+def destroy(steps, server, session, image, wanted):
+    with steps.step("a host destroys the file system"):
+        session.expect(f"write -P 0xDD 0 {128 * MIB}", f"wrote {128 * MIB}")
+        session.quietly("flush")
+        container = server.container(LUN)
+        broken = subprocess.run(["e2fsck", "-f", "-n", container], capture_output=True, timeout=120)
+        if not broken.returncode or checksum(container) == wanted:
+            raise gateway.ServerError("the file system is still there")
+        steps.note(f"e2fsck of the container ends with {broken.returncode}")
+        expect_checksum(image, wanted)
+
+
+def restore(steps, server, session, image, wanted):
+    with steps.step("the LUN becomes what it was"):
+        try:
+            server.caisson("snapshot", "restore", LUN, SNAPSHOT)
+            raise RuntimeError("a LUN was restored under a host that uses it")
+        except gateway.ServerError as refusal:
+            said = [line for line in str(refusal).splitlines() if "in use" in line]
+            steps.note("refused: " + (said or [str(refusal)])[0])
+        session.child.kill()
+        gateway.wait_until(lambda: not json.loads(server.caisson("--output", "json", "session", "list"))
+                           .get("sessions"), 20, "the host to be gone")
+        steps.note(" ".join(server.caisson("snapshot", "restore", LUN, SNAPSHOT).split()))
+        container = server.container(LUN)
+        expect_checksum(container, wanted)
+        check_file_system(container)
+        same_bytes(image, container, GROWN, "container and snapshot")
+        compare(image, server.url(LUN))
+
+
+def snapshots(steps, server):
+    """Cuts, reads, clones, destroys, restores; a checksum proves each."""
+    wanted = checksum(server.container(LUN))
+    load = Load(server.url(LUN))
+    with load.session as session:
+        bounds = cut_under_load(steps, server, load)
+        image = read_snapshot(steps, server, load, bounds, wanted)
+        clone(steps, server, image, wanted)
+        destroy(steps, server, session, image, wanted)
+        restore(steps, server, session, image, wanted)
+    check_clone(steps, server)
+
+
 def demo(options, directory):
     steps = Steps()
     image, tree = directory / "image", directory / "tree"
@@ -176,6 +335,7 @@ def demo(options, directory):
             grow(steps, server, session)
             crash(steps, server, session)
         read_back(steps, server, image, directory / "copy")
+        snapshots(steps, server)
         with steps.step("orderly stop"):
             server.process.stop()
 

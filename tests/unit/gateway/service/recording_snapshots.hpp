@@ -211,6 +211,11 @@ class SnapshotVerbsTest : public ::testing::Test {
     record.origin = snapshot;
     ASSERT_TRUE(registry_->stop());
     registry_.reset();
+    if (kind == catalog::LunKind::clone) {  // that is not filled yet
+      auto store = directory_.path() / "store";
+      auto file = "." + record.uuid.to_string() + ".clone";
+      std::filesystem::rename(store / std::exchange(record.file, file), store / file);
+    }
     ASSERT_TRUE(catalog_->change([&](auto& change) { return change.put_lun(record); }));
     start();
   }

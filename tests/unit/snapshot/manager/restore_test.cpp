@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 
+#include <future>
+#include <thread>
+
 #include "storage_object/base/errc.hpp"
 #include "tests/unit/snapshot/manager/snapshot_machine.hpp"
 
@@ -108,6 +111,32 @@ TEST_P(RestoreTest, ASmallerDiskIsNotRestored) {
   auto refused = machine->snapshots().restore("a", "s", {});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::invalid_argument);
+}
+
+/// A start that went on with it would make the only copy of the state before something else.
+TEST_P(RestoreTest, NoStartGoesOnWithItBeforeTheStateBeforeIsKept) {
+  disk->inject({.op = SimOp::create, .hang = true});
+  auto restore =
+      std::async(std::launch::async, [this] { return machine->snapshots().restore("a", "s", {}); });
+  while (disk->hanging() == 0) std::this_thread::yield();
+  EXPECT_EQ(host_writes(), block::BlockErrc::busy);
+  EXPECT_FALSE(machine->registry().find("a")->record.restoring);
+  disk->release();
+  auto kept = restore.get();
+  ASSERT_TRUE(kept) << kept.error().message;
+  EXPECT_EQ(now(), before);
+  EXPECT_EQ(machine->held("a", *kept, 0, after.size()), after);
+}
+
+TEST_P(RestoreTest, WhatCannotBeKeptIsNotRestored) {
+  disk->inject({.op = SimOp::create, .times = 100, .error = ENOSPC});
+  auto refused = machine->snapshots().restore("a", "s", {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::no_space);
+  disk->clear_faults();
+  EXPECT_EQ(now(), after);
+  EXPECT_FALSE(host_writes()) << "hosts are in again";
+  EXPECT_THAT(machine->names("a"), ElementsAre("s"));
 }
 
 TEST_P(RestoreTest, HostsStayOutUntilARestartHasFinishedIt) {

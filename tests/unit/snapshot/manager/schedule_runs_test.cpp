@@ -42,6 +42,7 @@ class HangingLuns final : public snapshot::LunHost {
   Outcome<> check_quiet(const Uuid& lun, std::chrono::seconds quiet) override {
     return luns_.check_quiet(lun, quiet);
   }
+  Outcome<> keep_out(const Uuid& lun) override { return luns_.keep_out(lun); }
   Outcome<> begin_restore(const Uuid& lun, const Uuid& snapshot) override {
     return luns_.begin_restore(lun, snapshot);
   }

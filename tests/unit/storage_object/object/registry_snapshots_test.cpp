@@ -94,12 +94,14 @@ TEST_F(RegistrySnapshotsTest, WhatALunReadsFromOutlivesItsAdoption) {
   auto changed = row("db");
   changed.state = catalog::LunState::offline;
   changed.kind = LunKind::clone;
+  changed.file = "." + changed.uuid.to_string() + ".clone";  // no disk like any other yet
   changed.origin = Uuid::random();
   changed.restoring = snapshot.uuid;
   change([&](Transaction& t) { return t.put_lun(changed); });
+  ASSERT_TRUE(disk_.rename("db.img", changed.file));
   restart();
   EXPECT_EQ(row("db").kind, LunKind::clone);
-  ASSERT_TRUE(registry().adopt("main", "db.img", std::nullopt));
+  ASSERT_TRUE(registry().adopt("main", changed.file, std::nullopt));
   const auto adopted = machine_->catalog().luns()->at(0);
   EXPECT_EQ(adopted.kind, LunKind::clone);
   EXPECT_EQ(adopted.origin, changed.origin);
