@@ -3,6 +3,7 @@
 // all of them (rebuild). Here the trailer is believed.
 #include <fmt/format.h>
 
+#include <cstring>
 #include <filesystem>
 
 #include "storage_object/base/errc.hpp"
@@ -21,6 +22,7 @@ using catalog::Transaction;
 namespace {
 
 constexpr std::string_view kSuffix = ".img";
+constexpr std::string_view kCloneSuffix = ".clone";
 
 /// The LUN name that a container's file name stands for.
 Outcome<std::string> lun_of(std::string_view store, std::string_view file) {
@@ -46,6 +48,22 @@ std::string_view unsound(const LunRecord& row) {
     return "target name";
   if (row.target_lun > kMaxTargetLun) return "LUN number";
   return {};
+}
+
+/// One that has not everything itself, by what its trailer says of its snapshot.
+void take_up_clone(const format::pb::Trailer& message, LunRecord& row) {
+  row.kind = catalog::LunKind::clone;
+  const auto& uuid = message.lineage().snapshot_uuid();
+  if (Uuid origin; uuid.size() == origin.bytes.size()) {
+    std::memcpy(origin.bytes.data(), uuid.data(), uuid.size());
+    row.origin = origin;
+  }
+}
+
+Outcome<> check_clone(const LunRecord& row) {
+  if (row.origin && valid_name(row.name) && row.file == clone_name(row.uuid)) return {};
+  return failure(Errc::corrupt, fmt::format("{}/{}: its trailer does not say which clone it is",
+                                            row.store, row.file));
 }
 
 /// What two objects must not have in common; empty: nothing. A target may be shared.
@@ -95,8 +113,6 @@ Outcome<> Registry::check_adoptable(const LunRecord& row, const EntryPtr& known)
 
 Outcome<LunView> Registry::adopt(std::string_view store, std::string_view file,
                                  std::optional<std::uint64_t> capacity, bool dry_run) {
-  auto name = lun_of(store, file);
-  if (!name) return name.error();
   if (capacity && (*capacity == 0 || *capacity > format::kMaxCapacity))
     return failure(Errc::invalid_argument, fmt::format("{} is not a capacity", *capacity),
                    "give the bytes that the LUN had");
@@ -105,6 +121,8 @@ Outcome<LunView> Registry::adopt(std::string_view store, std::string_view file,
     if (!locked) return locked.error();
     return adopt_known(locked->entry, capacity, dry_run);
   }
+  auto name = lun_of(store, file);
+  if (!name) return name.error();
   auto where = open_store(store);
   if (!where) return where.error();
   auto container = Container::open_unknown(**where, file, capacity);
@@ -265,7 +283,8 @@ Outcome<RebuildReport> Registry::rebuild(bool dry_run) {
     }
     for (const auto& file : *names) {
       auto name = lun_of(record.name, file.name);
-      if (!file.regular || !name || find_by_file(record.name, file.name)) continue;
+      const bool clone = file.name.starts_with('.') && file.name.ends_with(kCloneSuffix);
+      if (!file.regular || (!name && !clone) || find_by_file(record.name, file.name)) continue;
       auto container = Container::open_unknown(*where, file.name, std::nullopt);
       if (!container) {
         report.lost.push_back(
@@ -274,9 +293,14 @@ Outcome<RebuildReport> Registry::rebuild(bool dry_run) {
       }
       auto slot = (*container)->slot();
       auto row = row_of(slot);
-      row.name = *name;
+      if (name) row.name = *name;
       row.store = record.name;
       row.file = file.name;
+      if (clone) take_up_clone(slot.message, row);
+      if (auto fine = clone ? check_clone(row) : Outcome<>(); !fine) {
+        report.lost.push_back(fine.error().message);
+        continue;
+      }
       if (auto fine = check_adoptable(row, nullptr); !fine) {
         report.lost.push_back(fine.error().message);
         continue;

@@ -250,6 +250,24 @@ TEST_P(CopiesTest, OneWhoseMapIsGoneReadsNothingWrong) {
   EXPECT_FALSE(read(*object("a"), 0, bytes)) << "nobody else is hurt";
 }
 
+TEST_P(CopiesTest, ARebuildFindsOneThatIsNotFilled) {
+  clone("c");
+  machine->fill("c", 4, 65536);
+  auto model = all("c");
+  const auto before = row("c");
+  ASSERT_TRUE(machine->registry().set_offline("c"));
+  ASSERT_TRUE(machine->catalog().change(
+      [&](catalog::Transaction& transaction) { return transaction.erase_lun(before.uuid); }));
+  restart();
+  ASSERT_FALSE(machine->registry().find("c"));
+  auto report = machine->registry().rebuild(false);
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_THAT(report->restored, ElementsAre("c"));
+  EXPECT_EQ(row("c").kind, catalog::LunKind::clone);
+  EXPECT_EQ(row("c").origin, before.origin);
+  EXPECT_EQ(all("c"), model);
+}
+
 TEST_P(CopiesTest, AnOlderCatalogFindsTheOneThatIsWholeByNow) {
   clone("c");
   auto old = row("c");
