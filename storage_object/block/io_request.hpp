@@ -76,9 +76,9 @@ struct IoRequest {
   /// Alive until completion. Only a storage object knows others than empty; no cut comes
   /// between its parts.
   std::span<const Range> ranges;
-  std::span<StatusExtent> status;      ///< in: room; ascending, gapless from `offset`
-  std::size_t status_count = 0;        ///< out: extents filled (may end early when room does)
-  std::uint64_t mismatch = 0;          ///< out, with miscompare: the first byte that differs
+  std::span<StatusExtent> status;  ///< in: room; ascending, gapless from `offset`
+  std::size_t status_count = 0;    ///< out: extents filled (may end early when room does)
+  std::uint64_t mismatch = 0;      ///< out, with miscompare: the first byte that differs
   IoContext context;
   Error error;  ///< out: BlockErrc on failure
   Completion complete = nullptr;
