@@ -247,6 +247,7 @@ Outcome<> Application::stop() {
   objects_open_ = false;
   hangs_ = hangs_ || (!closed && closed.error().code == Errc::timed_out);
   if (hangs_) return closed;
+  if (snapshots_) snapshots_->stop();  // what it still does asks the registry
   control_server_.reset();
   iscsi_.reset();
   service_.reset();
