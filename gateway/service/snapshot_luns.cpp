@@ -107,9 +107,11 @@ std::shared_ptr<block::BlockDevice> SnapshotLuns::disk(const Uuid& lun) {
 
 std::vector<std::string> SnapshotLuns::made_of(const Uuid& snapshot) {
   std::vector<std::string> names;
-  for (const auto& lun : registry_->list())
-    if (lun.record.origin == snapshot && lun.record.kind != catalog::LunKind::disk)
-      names.push_back(lun.record.name);
+  for (const auto& lun : registry_->list()) {
+    const auto& row = lun.record;
+    bool reads = row.origin == snapshot && row.kind != catalog::LunKind::disk;
+    if (reads || row.restoring == snapshot) names.push_back(row.name);
+  }
   return names;
 }
 

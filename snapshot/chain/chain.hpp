@@ -147,6 +147,10 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   std::shared_ptr<Member> find(const Uuid& snapshot) const;
   /// Whether images share blocks with the container, those included that are going.
   bool shares_blocks() const;
+  /// Whether images become whole by themselves, in that store and shared there.
+  bool shares_blocks_in(const file_store::Store& store) const {
+    return parts_.place.store == &store && parts_.source->traits().clone;
+  }
 
   /// One bounded step on the way to a whole image with its public name, whichever
   /// primitive the snapshot has: how many bytes are missing after it, 0 when it is there.

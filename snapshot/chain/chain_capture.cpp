@@ -133,9 +133,13 @@ void Chain::let_go(Waiter& waiter, Error error) {
   executor != nullptr ? executor->post(go) : go();
 }
 
+/// No snapshot goes for what the gateway does itself: a restore would lose its own.
 void Chain::capture_failed(std::deque<Waiter*>& waiters, const Failure& why) {
   Error error;
-  if (!parts_.policy->hosts_first.load() || !give_up(why)) {
+  bool hosts = std::ranges::any_of(waiters, [](const Waiter* waiter) {
+    return waiter->request->context.priority == block::Priority::host;
+  });
+  if (!hosts || !parts_.policy->hosts_first.load() || !give_up(why)) {
     error = why.code == Errc::no_space ? BlockErrc::no_space : BlockErrc::write_error;
     log::warning("writes to LUN {} fail, its snapshot cannot keep what they would overwrite: {}",
                  parts_.lun.to_string(), why.message);

@@ -174,7 +174,10 @@ CloneFill::Step CloneFill::step_once() {
   }
   if (map_->units().full()) return finish();
   // Soon it can share what it would copy now.
-  if (may_share_.load() && !parts_.origin->image()) return Step::later;
+  if (may_share_.load() && !parts_.origin->image()) {
+    if (parts_.origin->will_share_in(*parts_.place.store)) return Step::later;
+    may_share_ = false;
+  }
   return fill_some();
 }
 

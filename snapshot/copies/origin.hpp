@@ -7,7 +7,7 @@
 #include <span>
 
 #include "storage_object/base/result.hpp"
-#include "storage_object/file_store/file.hpp"
+#include "storage_object/file_store/store.hpp"
 
 namespace caisson::snapshot {
 
@@ -25,6 +25,8 @@ class Origin {
   virtual Outcome<file_store::FileExtent> extent(std::uint64_t offset, std::uint64_t length) = 0;
   /// Its image, once that is whole, to share blocks with; before that nullptr.
   virtual std::shared_ptr<file_store::File> image() = 0;
+  /// Whether that comes by itself, in that store. True while it cannot be told.
+  virtual bool will_share_in(const file_store::Store& store) = 0;
 };
 
 }  // namespace caisson::snapshot

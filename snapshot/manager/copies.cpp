@@ -36,6 +36,10 @@ class Manager::SnapshotOrigin final : public Origin {
     auto chain = manager_.chain_with(snapshot_);
     return chain ? chain->whole_image(snapshot_) : nullptr;
   }
+  bool will_share_in(const file_store::Store& store) override {
+    auto chain = manager_.chain_with(snapshot_);
+    return !chain || chain->shares_blocks_in(store);
+  }
 
  private:
   static Failure not_there() {
@@ -163,8 +167,8 @@ Outcome<> Manager::check_unused(const LunFacts& lun, const catalog::SnapshotReco
       Errc::in_use,
       fmt::format("snapshot '{}' of LUN '{}' is read by LUN {}", record.name, lun.name,
                   fmt::join(users, ", ")),
-      "wait until a clone has everything itself, take a view back with caisson snapshot unexpose, "
-      "or delete that LUN");
+      "wait until a clone has everything itself or a restore has ended, take a view back with "
+      "caisson snapshot unexpose, or delete that LUN");
 }
 
 }  // namespace caisson::snapshot

@@ -64,8 +64,8 @@ class LunHost {
   virtual void note_restore(const Uuid& lun, std::uint64_t done, std::uint64_t of) = 0;
   /// The disk with all that lies over its data, for the gateway itself; nullptr: offline.
   virtual std::shared_ptr<block::BlockDevice> disk(const Uuid& lun) = 0;
-  /// Names of the LUNs that read from that snapshot: views of it, and clones that are not
-  /// filled yet.
+  /// Names of the LUNs that read from that snapshot: views of it, clones that are not
+  /// filled yet, and one that is being restored from it.
   virtual std::vector<std::string> made_of(const Uuid& snapshot) = 0;
   /// A clone has everything itself: it becomes a disk like any other, under its public
   /// name. Errc::already_exists: something else has that. Again: success.

@@ -174,6 +174,12 @@ constexpr Migration kMigrations[] = {
         UNIQUE (lun, schedule)
       ) STRICT, WITHOUT ROWID;
     )sql"},
+    // The name of a snapshot that was never reported is free, too: a crash may have left it.
+    {5, R"sql(
+      DROP INDEX snapshots_by_name;
+      CREATE UNIQUE INDEX snapshots_by_name ON snapshots (lun, name)
+        WHERE state NOT IN ('ghost', 'creating');
+    )sql"},
 };
 
 Outcome<> apply_step(sqlite3* database, const std::string& path, const Migration& step) {

@@ -103,7 +103,7 @@ enum class SnapshotState : std::uint8_t {
 struct SnapshotRecord {
   Uuid uuid;
   Uuid lun;
-  std::string name;             ///< one of its LUN's, ghosts aside
+  std::string name;             ///< one of its LUN's, ghosts and unreported ones aside
   std::uint64_t sequence = 0;   ///< from 1, ascending with the cuts of its LUN, never used again
   std::int64_t created_ms = 0;  ///< wall clock of the cut, since the epoch
   std::uint64_t capacity = 0;   ///< bytes, at the cut

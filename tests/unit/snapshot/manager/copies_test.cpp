@@ -129,6 +129,23 @@ TEST_P(CopiesTest, TheBackgroundMakesItADiskLikeAnyOther) {
   EXPECT_EQ(machine->held("c", "of-the-clone", 0, image.size()), image);
 }
 
+TEST_P(CopiesTest, AcrossStoresItIsFilledToo) {
+  ASSERT_TRUE(machine->registry().add_store({.name = "other", .location = "/other"}));
+  ASSERT_TRUE(machine->registry().create({.name = "b", .store = "other", .capacity = kSize}));
+  machine->fill("b", 3, 70 * 1024);
+  auto held = all("b");
+  machine->cut({"b"}, "t");
+  auto made = engine().clone({.lun = "b",
+                              .snapshot = "t",
+                              .name = "c",
+                              .store = "main",
+                              .location = {},
+                              .dry_run = false});
+  ASSERT_TRUE(made) << made.error().message;
+  ASSERT_TRUE(filled_up("c"));
+  EXPECT_EQ(all("c"), held);
+}
+
 TEST_P(CopiesTest, ItsOwnChangesStay) {
   auto model = image;
   clone("c");

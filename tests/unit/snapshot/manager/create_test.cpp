@@ -103,6 +103,20 @@ TEST_F(CreateTest, ARestartFindsWhatWasReported) {
   EXPECT_EQ(machine->held("a", "s2", 8192), filled(8192, 3));
 }
 
+TEST_F(CreateTest, TheNameOfOneThatACrashTookIsFree) {
+  machine->make("a");
+  for (std::uint64_t operations : {30, 15}) {
+    disk->cut_at(disk->operations() + operations);
+    EXPECT_FALSE(machine->snapshots().create({.luns = {"a"}, .name = "s"}));
+    kill();
+  }
+  auto left = machine->catalog().snapshots();
+  ASSERT_TRUE(left);
+  EXPECT_FALSE(left->empty()) << "none of them got as far as its row";
+  machine->cut({"a"}, "s");
+  EXPECT_THAT(machine->names("a"), ElementsAre("s"));
+}
+
 TEST_F(CreateTest, OneThatBecomesWholeIsAFileInTheExport) {
   replace_by_reflink();
   machine->make("a");
