@@ -249,14 +249,17 @@ void Session::maybe_gone() {
   thread_.post([self = std::exchange(self_, nullptr)] { self->gone(); });
 }
 
+/// Administrators see the session no more. May be called again.
+void Session::end_nexus() {
+  nexus_.reset();
+  if (!login_.discovery && id_ != 0) state_->options.sessions->remove(id_);
+}
+
 void Session::gone() {
   alarm_.reset();
   watch_.reset();
-  nexus_.reset();
-  if (!login_.discovery) {
-    if (id_ != 0) state_->options.sessions->remove(id_);
-    state_->remove(key(), *this);
-  }
+  end_nexus();
+  if (!login_.discovery) state_->remove(key(), *this);
   state_->free_tsih(tsih_);
   std::vector<std::weak_ptr<Connection>> successors;
   {

@@ -89,6 +89,7 @@ class Session final : public scsi::SessionHandle,
   void leave_for(const scsi::Redirect& redirect);
   void gone();
   void maybe_gone();
+  void end_nexus();
 
   // session_commands.cpp: SCSI commands
   std::span<std::byte> begin_command(const PduHeader& pdu, Error& error);
@@ -138,6 +139,7 @@ class Session final : public scsi::SessionHandle,
   std::string list_addresses(std::string_view target, const Portal& local) const;
   void logout(const Bhs& bhs);
   void finish_logout();
+  void answer_logout();
   void reject(const Bhs& offender, RejectReason reason);
 
   // session_tasks.cpp: task management
@@ -188,7 +190,7 @@ class Session final : public scsi::SessionHandle,
   std::uint64_t id_ = 0;
   scsi::NexusIdentity identity_;
   std::vector<scsi::LunMapping> units_;  ///< as the nexus has them
-  std::unique_ptr<scsi::Nexus> nexus_;   ///< none in discovery
+  std::unique_ptr<scsi::Nexus> nexus_;   ///< none in discovery, or when logged out
   CommandWindow window_;
   CommandTable table_;
   std::vector<Command*> held_;  ///< ahead of ExpCmdSN, by CmdSN modulo the window

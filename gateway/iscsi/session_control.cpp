@@ -199,8 +199,17 @@ void Session::logout(const Bhs& bhs) {
   end_commands();
 }
 
+/// Later, as in maybe_gone().
 void Session::finish_logout() {
-  if (std::exchange(logged_out_, true)) return;
+  if (!std::exchange(logged_out_, true))
+    thread_.post([self = shared_from_this()] { self->answer_logout(); });
+}
+
+/// The nexus has ended when the initiator hears it (RFC 7143 11.15): what it asks of
+/// an administrator then is not refused on its own account.
+void Session::answer_logout() {
+  end_nexus();
+  if (connection_ == nullptr) return;
   auto header = make_header<LogoutResponseBhs>(Opcode::logout_response);
   header.initiator_task_tag = logout_.initiator_task_tag;
   header.time_to_wait = static_cast<std::uint16_t>(login_.parameters.time_to_wait);

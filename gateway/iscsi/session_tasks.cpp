@@ -252,7 +252,7 @@ void Session::settle() {
 
 void Session::finish_function(PendingFunction& function) {
   if (function.done) function.done();
-  if (function.kind != Kind::own || connection_ == nullptr) return;
+  if (function.kind != Kind::own || connection_ == nullptr || logged_out_) return;
   const auto& request = function.request;
   auto response = function.late ? TaskFunctionResponse::rejected : TaskFunctionResponse::complete;
   if (function.spec->resets && !function.late) {
