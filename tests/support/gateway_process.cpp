@@ -39,6 +39,7 @@ struct Pipe {
 pid_t spawn(const std::vector<std::string>& words, int out, int err) {
   auto program = CAISSON_PROGRAMS "/" + words.front();
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (const auto& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   auto child = ::fork();

@@ -5,7 +5,6 @@
 namespace caisson::service {
 namespace {
 
-using google::protobuf::FieldDescriptor;
 
 class RightsTest : public SnapshotVerbsTest {
  protected:

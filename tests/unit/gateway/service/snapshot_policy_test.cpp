@@ -4,7 +4,6 @@
 namespace caisson::service {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 class SnapshotPolicyTest : public SnapshotVerbsTest {
