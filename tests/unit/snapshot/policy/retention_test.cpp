@@ -42,6 +42,7 @@ std::vector<Candidate> automatic(std::initializer_list<sys_seconds> cuts) {
 
 std::vector<bool> kept(const std::vector<Verdict>& verdicts) {
   std::vector<bool> flags;
+  flags.reserve(verdicts.size());
   for (const auto& verdict : verdicts) flags.push_back(verdict.keep);
   return flags;
 }

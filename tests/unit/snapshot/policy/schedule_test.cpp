@@ -27,6 +27,7 @@ Schedule schedule(const std::string& text) { return Schedule::parse(text).value(
 /// The occurrences after `from`, as many as named.
 std::vector<sys_seconds> occurrences(const std::string& text, sys_seconds from, int count) {
   std::vector<sys_seconds> found;
+  found.reserve(static_cast<std::size_t>(count));
   const auto made = schedule(text);
   for (int i = 0; i < count; ++i) found.push_back(from = made.next_after(from));
   return found;

@@ -18,7 +18,6 @@ namespace {
 
 using block::IoOp;
 using object::UpkeepRequest;
-using object::UpkeepState;
 
 constexpr std::uint64_t kMiB = 1 << 20;
 constexpr std::chrono::seconds kNever{20};
@@ -39,6 +38,7 @@ class HoldTest : public ::testing::Test {
   /// Begins to hold these LUNs; `body` as for hold_changes().
   void begin_hold(const std::vector<std::string>& luns, std::function<void()> body) {
     std::vector<Uuid> uuids;
+    uuids.reserve(luns.size());
     for (const auto& lun : luns) uuids.push_back(objects_[lun]->identity()->uuid);
     hold_ = std::async(std::launch::async, [this, uuids, body = std::move(body)] {
       return machine_.registry().hold_changes(uuids, kNever, body);

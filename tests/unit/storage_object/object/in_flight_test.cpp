@@ -303,6 +303,7 @@ TEST(InFlight, ManyThreadsNeverReadUnderAFence) {
   std::atomic<bool> stop = false, late = false;
   std::atomic<int> last = 0;
   std::vector<std::thread> threads;
+  threads.reserve(2);
   for (int me = 0; me < 2; ++me)
     threads.emplace_back([&, me] {
       FakeExecutor executor;
