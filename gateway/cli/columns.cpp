@@ -197,6 +197,7 @@ constexpr Column kSchedule[] = {
     {"retention", "Keeps", Format::text, kList | kShow | kBrief},
     {"enabled", "Enabled", Format::yes_no},
     {"quiesce", "Quiesces host", Format::text, kShow},
+    {"allow_unreserved", "Unreserved", Format::yes_no, kShow},
     {"next_at", "Next", Format::time, kList | kShow | kBrief},
     {"last_at", "Last", Format::time},
     {"last_result", "Last result", Format::text, kShow},

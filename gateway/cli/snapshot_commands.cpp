@@ -77,6 +77,7 @@ constexpr Argument kScheduleCreate[] = {
     {"--zone", "", Kind::text, "time zone of --at, such as Europe/Berlin; else UTC"},
     {"--keep", "retention", Kind::text, "what is kept, such as '24x1h | 14x1d', or all", true},
     {"--quiesce", "quiesce", Kind::text, "host whose agent brings its applications to rest first"},
+    {"--allow-unreserved", "allow_unreserved", Kind::flag, "of thick LUNs: although overwrites may then find no room"},
 };
 constexpr Argument kScheduleSet[] = {
     {"NAME", "name", Kind::text, "the schedule", true},
@@ -87,6 +88,8 @@ constexpr Argument kScheduleSet[] = {
     {"--zone", "", Kind::text, "time zone of --at, such as Europe/Berlin; else UTC"},
     {"--keep", "retention", Kind::text, "what is kept, such as '24x1h | 14x1d', or all"},
     {"--quiesce", "quiesce", Kind::text, "host whose agent is asked; '': none"},
+    {"--allow-unreserved", "allow_unreserved", Kind::flag, "of thick LUNs: although overwrites may then find no room"},
+    {"--reserve", "allow_unreserved", Kind::flag, "of thick LUNs: only with the room that overwrites may need", false, {}, false},
     {"--enable", "enabled", Kind::flag, "go on"},
     {"--disable", "enabled", Kind::flag, "cut and delete nothing until it is enabled", false, {}, false},
 };

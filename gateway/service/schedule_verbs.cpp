@@ -36,6 +36,7 @@ wire::ScheduleDescription describe_schedule(Parts& parts, const ScheduleView& vi
   out.set_retention(view.record.retention);
   out.set_quiesce(view.record.quiesce);
   out.set_enabled(view.record.enabled);
+  out.set_allow_unreserved(view.record.allow_unreserved);
   out.set_next_at(view.next_at);
   out.set_last_at(view.last_at);
   out.set_last_result(view.last_result);
@@ -68,10 +69,12 @@ Outcome<wire::ScheduleReply> schedule_create(Parts& parts, const Call& call,
                    fmt::format("schedule {} has no LUN to cut snapshots of", record.name),
                    "name them with --luns");
   if (auto ok = check_quiesce(parts, call, request.quiesce()); !ok) return ok.error();
+  if (auto ok = check_unreserved(call, request.allow_unreserved()); !ok) return ok.error();
   record.luns = std::move(*luns);
   record.spec = request.spec();
   record.retention = request.retention();
   record.quiesce = request.quiesce();
+  record.allow_unreserved = request.allow_unreserved();
   return schedule_reply(parts, (*engine)->create_schedule(record, request.dry_run()),
                         request.dry_run());
 }
@@ -110,12 +113,14 @@ Outcome<wire::ScheduleReply> schedule_set(Parts& parts, const Call& call,
   auto luns = uuids_of(parts, request.luns());
   if (!luns) return luns.error();
   if (auto ok = check_quiesce(parts, call, request.quiesce()); !ok) return ok.error();
+  if (auto ok = check_unreserved(call, request.allow_unreserved()); !ok) return ok.error();
   auto edit = [&](catalog::ScheduleRecord& record) -> Outcome<> {
     if (!luns->empty()) record.luns = *luns;
     if (request.has_spec()) record.spec = request.spec();
     if (request.has_retention()) record.retention = request.retention();
     if (request.has_quiesce()) record.quiesce = request.quiesce();
     if (request.has_enabled()) record.enabled = request.enabled();
+    if (request.has_allow_unreserved()) record.allow_unreserved = request.allow_unreserved();
     return {};
   };
   return schedule_reply(parts, (*engine)->change_schedule(request.name(), edit, request.dry_run()),

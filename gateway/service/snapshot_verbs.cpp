@@ -21,15 +21,6 @@ std::string maker(const Call& call) {
   }
 }
 
-/// Giving up the promise of a thick LUN is for who made it.
-Outcome<> check_unreserved(const Call& call, const wire::SnapshotCreateRequest& request) {
-  if (!request.allow_unreserved() || call.caller.role == wire::Role::admin) return {};
-  return failure(
-      Errc::permission_denied,
-      fmt::format("{} may not give up the room that thick LUNs were promised", call.caller.name),
-      "leave --allow-unreserved out, or ask an administrator");
-}
-
 Outcome<wire::SnapshotReply> snapshot_reply(Parts& parts, const Outcome<SnapshotView>& view,
                                             bool dry_run, bool changed) {
   if (!view) return view.error();
@@ -63,6 +54,14 @@ Outcome<> check_quiesce(Parts& parts, const Call& call, std::string_view host) {
                  "leave --quiesce out: the snapshot is then as after a power cut");
 }
 
+Outcome<> check_unreserved(const Call& call, bool allow_unreserved) {
+  if (!allow_unreserved || call.caller.role == wire::Role::admin) return {};
+  return failure(
+      Errc::permission_denied,
+      fmt::format("{} may not give up the room that thick LUNs were promised", call.caller.name),
+      "leave --allow-unreserved out, or ask an administrator");
+}
+
 Outcome<wire::SnapshotCreateReply> snapshot_create(Parts& parts, const Call& call,
                                                    const wire::SnapshotCreateRequest& request) {
   auto engine = snapshots_of(parts);
@@ -76,7 +75,7 @@ Outcome<wire::SnapshotCreateReply> snapshot_create(Parts& parts, const Call& cal
   if (options.luns.empty())
     return failure(Errc::invalid_argument, "no LUN to cut a snapshot of is named",
                    "name one, or several with commas between them");
-  if (auto ok = check_unreserved(call, request); !ok) return ok.error();
+  if (auto ok = check_unreserved(call, request.allow_unreserved()); !ok) return ok.error();
   if (auto ok = check_quiesce(parts, call, request.quiesce()); !ok) return ok.error();
   options.name = request.name();
   options.made_by = maker(call);

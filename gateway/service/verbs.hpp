@@ -94,6 +94,9 @@ Outcome<Snapshots*> snapshots_of(Parts& parts);
 /// is empty.
 Outcome<> check_quiesce(Parts& parts, const Call& call, std::string_view host);
 
+/// Giving up the promise of a thick LUN is for who made it: Errc::permission_denied.
+Outcome<> check_unreserved(const Call& call, bool allow_unreserved);
+
 /// What a verb did, for its reply.
 wire::Change change(bool dry_run, bool changed);
 

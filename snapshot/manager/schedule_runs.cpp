@@ -207,8 +207,11 @@ Outcome<std::string> ScheduleRunner::cut(const ScheduleRecord& record,
   for (int tries = 1;; ++tries) {
     auto name = automatic_name(floor<seconds>(options_.clock->wall()),
                                [&](std::string_view taken) { return names.contains(taken); });
-    auto made = options_.snapshots->create(
-        {.luns = luns, .name = name, .made_by = made_by(record), .details = details_of(run)});
+    auto made = options_.snapshots->create({.luns = luns,
+                                            .name = name,
+                                            .made_by = made_by(record),
+                                            .details = details_of(run),
+                                            .allow_unreserved = record.allow_unreserved});
     if (made) return name;
     // Another schedule may have been quicker.
     if (made.error().code != Errc::already_exists || tries == kTries) return made.error();

@@ -180,6 +180,9 @@ constexpr Migration kMigrations[] = {
       CREATE UNIQUE INDEX snapshots_by_name ON snapshots (lun, name)
         WHERE state NOT IN ('ghost', 'creating');
     )sql"},
+    {6, R"sql(
+      ALTER TABLE schedules ADD COLUMN allow_unreserved INTEGER NOT NULL DEFAULT 0;
+    )sql"},
 };
 
 Outcome<> apply_step(sqlite3* database, const std::string& path, const Migration& step) {

@@ -129,7 +129,8 @@ struct ScheduleRecord {
   std::string retention;
   std::string quiesce;
   bool enabled = true;
-  std::string state;  ///< what its runner remembers
+  std::string state;              ///< what its runner remembers
+  bool allow_unreserved = false;  ///< of thick LUNs: without the room that overwrites may need
 
   bool operator==(const ScheduleRecord&) const = default;
 };

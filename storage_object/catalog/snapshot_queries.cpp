@@ -16,7 +16,8 @@ constexpr const char* kSnapshotsOf =
     "SELECT uuid, lun, name, sequence, created_ms, capacity, state, complete, reason, group_uuid, "
     "made_by, locked_until, grade, details FROM snapshots WHERE lun = ? ORDER BY sequence";
 constexpr const char* kSchedules =
-    "SELECT name, spec, zone, retention, quiesce, enabled, state FROM schedules ORDER BY name";
+    "SELECT name, spec, zone, retention, quiesce, enabled, state, allow_unreserved FROM schedules "
+    "ORDER BY name";
 constexpr const char* kScheduleLuns =
     "SELECT schedule, lun FROM schedule_luns ORDER BY schedule, position";
 
@@ -72,6 +73,7 @@ ScheduleRecord read_schedule(Columns row) {
   schedule.quiesce = row.text();
   schedule.enabled = row.flag();
   schedule.state = row.text();
+  schedule.allow_unreserved = row.flag();
   return schedule;
 }
 

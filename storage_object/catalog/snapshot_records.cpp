@@ -32,11 +32,11 @@ constexpr const char* kReaders =
     "SELECT name FROM luns WHERE (origin = ? AND kind <> 'disk') OR restoring = ? LIMIT 1";
 
 constexpr const char* kPutSchedule =
-    "INSERT INTO schedules (name, spec, zone, retention, quiesce, enabled, state) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?) "
+    "INSERT INTO schedules (name, spec, zone, retention, quiesce, enabled, state, "
+    "allow_unreserved) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (name) DO UPDATE SET spec = excluded.spec, zone = excluded.zone, "
     "retention = excluded.retention, quiesce = excluded.quiesce, enabled = excluded.enabled, "
-    "state = excluded.state";
+    "state = excluded.state, allow_unreserved = excluded.allow_unreserved";
 constexpr const char* kDropScheduleLuns = "DELETE FROM schedule_luns WHERE schedule = ?";
 constexpr const char* kAddScheduleLun =
     "INSERT INTO schedule_luns (schedule, position, lun) VALUES (?, ?, ?)";
@@ -128,7 +128,7 @@ Outcome<> Transaction::remove_snapshot(const Uuid& uuid) {
 
 Outcome<> Transaction::put_schedule(const ScheduleRecord& record) {
   auto put = statements_.run(kPutSchedule, record.name, record.spec, record.zone, record.retention,
-                             record.quiesce, record.enabled, record.state);
+                             record.quiesce, record.enabled, record.state, record.allow_unreserved);
   if (!put) return put.error();
   return put_schedule_luns(statements_, record);
 }

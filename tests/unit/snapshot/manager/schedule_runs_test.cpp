@@ -232,6 +232,28 @@ TEST_F(ScheduleRunsTest, AFailureStopsNoLaterRun) {
   EXPECT_EQ(count(), 1U);
 }
 
+/// Where blocks are shared no room can be set aside: only who says so gets snapshots.
+TEST_F(ScheduleRunsTest, AThickLunIsCutUnreservedOnlyWhenToldTo) {
+  runner.reset();
+  replace_by_reflink();
+  ASSERT_TRUE(machine->registry().create(
+      {.name = "thick", .capacity = std::uint64_t{1} << 20, .thick = true}));
+  begin();
+  schedule("hourly", "every 1h", "all", {"thick"});
+  pass(1h);
+  EXPECT_EQ(count("thick"), 0U);
+  EXPECT_THAT(runner->show("hourly")->last_result, HasSubstr("cannot be reserved"));
+  auto told = [](catalog::ScheduleRecord& record) -> Outcome<> {
+    record.allow_unreserved = true;
+    return {};
+  };
+  auto changed = runner->change("hourly", told, false);
+  ASSERT_TRUE(changed) << changed.error().message;
+  EXPECT_TRUE(changed->changed);
+  pass(1h);
+  EXPECT_EQ(count("thick"), 1U);
+}
+
 TEST_F(ScheduleRunsTest, OneThatCannotBeUnderstoodHoldsUpNoOther) {
   auto spoilt = record("broken", "daily at 02:30 in Nowhere/Land");
   ASSERT_TRUE(machine->catalog().change(

@@ -236,6 +236,7 @@ TEST_F(SnapshotsTest, SchedulesRoundTripWithTheirOrder) {
   for (const auto& odd : kOddStrings) {
     both.spec = both.zone = both.retention = both.quiesce = both.state = odd;
     both.enabled = !both.enabled;
+    both.allow_unreserved = !both.enabled;
     change([&](Transaction& t) {
       ASSERT_TRUE(t.put_schedule(both));
       ASSERT_TRUE(t.put_schedule(bare));
