@@ -95,7 +95,7 @@ constexpr Argument kScheduleSet[] = {
 };
 constexpr Argument kPolicySet[] = {
     {"--full-store", "full_store", Kind::text, "what goes when a store is full: hosts-first gives snapshots up, snapshots-first refuses writes", false, "hosts-first|snapshots-first"},
-    {"--pace", "pace", Kind::number, "rest after background work, in times of what it took: 0 to 100"},
+    {"--pace", "pace", Kind::number, "how far background work gives way to hosts, 0 (not at all) to 100"},
     {"--reset", "reset", Kind::flag, "what is not given here is as caissond.toml says"},
 };
 

@@ -53,7 +53,7 @@ struct Config {
   unsigned daily_copies = 7;  ///< of the catalog; 0: none are made
   unsigned wipe_rate = 0;     ///< MiB per second of formatting or sanitizing a LUN; 0: no limit
   bool snapshot_hosts_first = true;  ///< a full store takes snapshots, not hosts' writes
-  unsigned snapshot_pace = 3;        ///< rest after background work, in times of what it took
+  unsigned snapshot_pace = 3;        ///< how far background work gives way to hosts
 
   std::vector<IscsiPortal> iscsi_listen = {{{"0.0.0.0", 3260}}, {{"::", 3260}}};
   /// The addresses are the defaults: one whose family the machine lacks is

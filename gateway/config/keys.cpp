@@ -236,7 +236,7 @@ constexpr Key kKeys[] = {
      "What goes when a store is full: the snapshots, or the writes that they do not permit.",
      set_choice<&C::snapshot_hosts_first, kFullStores>, nullptr},
     {"snapshot_pace", Kind::number, "3", "--snapshot-pace", "N", false,
-     "Rest after background work of snapshots, in times of what it took; 0 is none.",
+     "How far background work of snapshots gives way to hosts; 0 is not at all.",
      set_number<&C::snapshot_pace, 0, 100>, nullptr},
     {"iscsi.listen", Kind::texts, "0.0.0.0:3260 [::]:3260", "--iscsi", "ADDR:PORT[,TAG]", true,
      "An address for iSCSI and its portal group (1); port 0 is any free one.", add_iscsi,

@@ -15,7 +15,7 @@ struct SnapshotPolicy {
   static constexpr unsigned kSlowest = 100;
 
   bool hosts_first = true;  ///< a full store takes snapshots, not writes
-  unsigned pace = 3;        ///< 0 to kSlowest: snapshot::Pace::weight
+  unsigned pace = 3;        ///< 0 to kSlowest: see snapshot::HostPace
 
   bool operator==(const SnapshotPolicy&) const = default;
 };

@@ -22,9 +22,10 @@ class CaptureDevice final : public block::DataLayer {
   block::Geometry geometry() const noexcept override { return below_->geometry(); }
   block::Features features() const noexcept override { return below_->features(); }
   void submit(block::IoRequest& request) override {
-    chain_->note_host();
+    auto& pace = chain_->pace();
+    pace.note_host();
     if (!block::changes_data(request.op) || !chain_->holds_back(request.offset, request.length))
-      return below_->submit(request);
+      return pace.submit(*below_, request);
     chain_->hold_back(request);
   }
 

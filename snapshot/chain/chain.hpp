@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "snapshot/chain/background_pace.hpp"
 #include "snapshot/chain/changes.hpp"
 #include "snapshot/chain/member_list.hpp"
 #include "snapshot/chain/pacer.hpp"
@@ -28,7 +29,7 @@ namespace caisson::snapshot {
 /// Set by an administrator at any time.
 struct ChainPolicy {
   std::atomic<bool> hosts_first{true};  ///< when a capture fails: the snapshots go, not the write
-  std::atomic<unsigned> pace{3};        ///< see Pace::weight
+  std::atomic<unsigned> pace{3};        ///< see HostPace
 };
 
 /// Told on the chain's lane, or by open(), of what happens by itself; may block.
@@ -62,7 +63,7 @@ struct ChainParts {
   std::string boot = CaptureIndex::this_boot();
 };
 
-/// What of the parts is a pointer outlives the chain's close(). note_host(), holds_back()
+/// What of the parts is a pointer outlives the chain's close(). pace(), holds_back()
 /// and hold_back(): any thread, and they do not block. The rest blocks: control threads,
 /// not the lane's own work; after close() it fails with Errc::offline.
 class Chain final : public std::enable_shared_from_this<Chain> {
@@ -74,11 +75,8 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   static std::shared_ptr<Chain> open(ChainParts parts, std::span<const Member::Known> known);
   ~Chain();
 
-  /// A host did something: the background takes its time.
-  void note_host() const noexcept {
-    if (watched_.load(std::memory_order_relaxed) && !busy_.load(std::memory_order_relaxed))
-      busy_.store(true, std::memory_order_relaxed);
-  }
+  /// By which the background sees what hosts do.
+  BackgroundPace& pace() noexcept { return pace_; }
   /// Whether something in the range must be captured before it may change.
   bool holds_back(std::uint64_t offset, std::uint64_t length) const noexcept {
     const auto* needed = needed_.load(std::memory_order_acquire);
@@ -257,8 +255,7 @@ class Chain final : public std::enable_shared_from_this<Chain> {
 
   const ChainParts parts_;
   std::atomic<const CapturedUnits*> needed_{nullptr};
-  std::atomic<bool> watched_{false};       ///< the background is at work
-  mutable std::atomic<bool> busy_{false};  ///< hosts did something since its last step
+  BackgroundPace pace_{*parts_.clock, parts_.lun};
   std::atomic<std::uint64_t> switches_{0};
   const std::shared_ptr<ControlLane> lane_ = std::make_shared<ControlLane>();
 

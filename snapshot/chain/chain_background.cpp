@@ -22,8 +22,8 @@ void Chain::kick() {
     std::lock_guard lock(background_mutex_);
     if (std::exchange(scheduled_, true)) return;
   }
-  watched_.store(true, std::memory_order_relaxed);
-  schedule(Pacer::Clock::now());
+  pace_.watch(true);
+  schedule(pace_.now());
 }
 
 void Chain::schedule(Pacer::Clock::time_point when) {
@@ -43,28 +43,25 @@ void Chain::background() {
     std::lock_guard lock(background_mutex_);
     scheduled_ = false;  // who kicks from now on finds the step below too early, perhaps
   }
-  auto began = Pacer::Clock::now();
-  auto done = step_once();
-  auto now = Pacer::Clock::now();
-  bool hosts = busy_.exchange(false, std::memory_order_relaxed);
+  auto done = pace_.step([this] { return step_once(); });
   {
     std::lock_guard lock(background_mutex_);
     if (scheduled_) return;
     scheduled_ = done != Step::idle;
-    if (!scheduled_) return watched_.store(false, std::memory_order_relaxed);
+    if (!scheduled_) return pace_.watch(false);
   }
   switch (done) {
     case Step::idle: return;
-    case Step::worked: return schedule(now + Pace{parts_.policy->pace}.rest(now - began, hosts));
-    case Step::later: return schedule(now + kAfterWaiting);
-    case Step::failed: return schedule(now + kAfterFailure);
+    case Step::worked: return schedule(pace_.due(parts_.policy->pace));
+    case Step::later: return schedule(pace_.now() + kAfterWaiting);
+    case Step::failed: return schedule(pace_.now() + kAfterFailure);
   }
 }
 
 bool Chain::step() {
   bool worked = false;
   auto done = on_lane([&]() -> Outcome<> {
-    worked = step_once() == Step::worked;
+    worked = pace_.step([this] { return step_once(); }) == Step::worked;
     return {};
   });
   return done && worked;

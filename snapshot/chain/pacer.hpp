@@ -38,14 +38,4 @@ class TimedPacer final : public Pacer {
   std::thread thread_;
 };
 
-/// How long to rest after a step, so that hosts come first: `weight` times what the
-/// step took, between 0 (as fast as it goes) and 100; nothing while hosts are idle.
-struct Pace {
-  unsigned weight = 3;
-
-  Pacer::Clock::duration rest(Pacer::Clock::duration took, bool hosts_busy) const noexcept {
-    return hosts_busy ? took * weight : Pacer::Clock::duration::zero();
-  }
-};
-
 }  // namespace caisson::snapshot

@@ -20,9 +20,10 @@ class CloneDevice final : public block::DataLayer {
   block::Geometry geometry() const noexcept override { return below_->geometry(); }
   block::Features features() const noexcept override { return below_->features(); }
   void submit(block::IoRequest& request) override {
-    fill_->note_host();
+    auto& pace = fill_->pace();
+    pace.note_host();
     if (request.op == block::IoOp::flush || fill_->has(request.offset, request.length))
-      return below_->submit(request);
+      return pace.submit(*below_, request);
     fill_->submit_missing(request);
   }
 

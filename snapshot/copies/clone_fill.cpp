@@ -35,7 +35,8 @@ std::shared_ptr<CloneFill> CloneFill::open(CloneParts parts) {
     fill->state_ = State::whole;
     fill->parts_.filled();
   } else {
-    fill->schedule(Pacer::Clock::now());
+    fill->pace_.watch(true);
+    fill->schedule(fill->pace_.now());
   }
   return fill;
 }
@@ -147,21 +148,19 @@ void CloneFill::schedule(Pacer::Clock::time_point when) {
 
 void CloneFill::background() {
   if (closed_.load()) return;
-  auto began = Pacer::Clock::now();
-  auto done = step_once();
-  auto now = Pacer::Clock::now();
-  bool hosts = busy_.exchange(false, std::memory_order_relaxed);
-  switch (done) {
-    case Step::idle: return;
-    case Step::worked: return schedule(now + Pace{parts_.policy->pace}.rest(now - began, hosts));
-    case Step::later: return schedule(now + kAfterWaiting);
-    case Step::failed: return schedule(now + kAfterFailure);
+  switch (pace_.step([this] { return step_once(); })) {
+    case Step::idle: return pace_.watch(false);
+    case Step::worked: return schedule(pace_.due(parts_.policy->pace));
+    case Step::later: return schedule(pace_.now() + kAfterWaiting);
+    case Step::failed: return schedule(pace_.now() + kAfterFailure);
   }
 }
 
 bool CloneFill::step() {
   std::promise<bool> worked;
-  if (!parts_.threads->post(lane_, [&] { worked.set_value(step_once() == Step::worked); }))
+  if (!parts_.threads->post(lane_, [&] {
+        worked.set_value(pace_.step([this] { return step_once(); }) == Step::worked);
+      }))
     return false;
   return worked.get_future().get();
 }

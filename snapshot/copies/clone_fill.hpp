@@ -30,11 +30,12 @@ struct CloneParts {
   ControlThreads* threads = nullptr;
   Pacer* pacer = nullptr;
   const ChainPolicy* policy = nullptr;
+  const Clock* clock = &Clock::system();
   /// It has everything itself, durably; called once, on its lane: does not block.
   std::function<void()> filled;
 };
 
-/// What of the parts is a pointer outlives close(). has() and submit_missing(): any thread,
+/// What of the parts is a pointer outlives close(). pace(), has() and submit_missing(): any thread,
 /// and they do not block; the rest blocks: control threads.
 ///
 /// Order of a fill, so that at any power cut a unit is either missing still or wholly there:
@@ -45,10 +46,8 @@ class CloneFill final : public std::enable_shared_from_this<CloneFill> {
   /// Never fails: of one whose map is gone or damaged every request fails.
   static std::shared_ptr<CloneFill> open(CloneParts parts);
 
-  void note_host() noexcept {
-    if (state() == State::filling && !busy_.load(std::memory_order_relaxed))
-      busy_.store(true, std::memory_order_relaxed);
-  }
+  /// By which the background sees what hosts do.
+  BackgroundPace& pace() noexcept { return pace_; }
   /// Whether the container alone has the range.
   bool has(std::uint64_t offset, std::uint64_t length) const noexcept {
     if (state() == State::whole || length == 0) return true;
@@ -120,7 +119,7 @@ class CloneFill final : public std::enable_shared_from_this<CloneFill> {
   const std::shared_ptr<ControlLane> lane_ = std::make_shared<ControlLane>();
   std::atomic<State> state_{State::filling};
   std::atomic<bool> may_share_{false};
-  std::atomic<bool> busy_{false};  ///< hosts did something since the last step
+  BackgroundPace pace_{*parts_.clock, parts_.place.clone};
   std::atomic<bool> closed_{false};
   std::unique_ptr<FillMap> map_;
   /// An open file of its own: what a sync of it hears of a failed writeback the hosts'

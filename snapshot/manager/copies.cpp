@@ -117,6 +117,7 @@ std::unique_ptr<block::DataLayer> Manager::over_clone(std::unique_ptr<block::Dat
        .threads = &threads_,
        .pacer = pacer_,
        .policy = &policy_,
+       .clock = options_.clock,
        .filled = [this, clone = attachment.lun] { end_clone_later(clone, kAtStart); }});
   {
     std::lock_guard lock(mutex_);

@@ -56,6 +56,7 @@ void ChainWorld::begin(SimStore& at) {
                        .pacer = &pacer,
                        .policy = &policy,
                        .observer = this,
+                       .clock = clock,
                        .index = index,
                        .boot = boot},
                       known());

@@ -92,6 +92,7 @@ class ChainWorld final : private snapshot::ChainObserver {
   std::string boot = "1";  ///< which start of the machine it is
 
   snapshot::ChainPolicy policy;
+  const Clock* clock = &Clock::system();  ///< of the next process
   SteppedPacer pacer;
   const Uuid lun = Uuid::random();
 

@@ -31,10 +31,10 @@ class SteppedPacer final : public snapshot::Pacer {
     std::lock_guard lock(mutex_);
     return jobs_.size();
   }
-  /// How long the first one has still to wait.
-  Clock::duration delay() const {
+  /// When the first one is due; max(): there is none.
+  Clock::time_point due() const {
     std::lock_guard lock(mutex_);
-    return jobs_.empty() ? Clock::duration::max() : jobs_.begin()->first - Clock::now();
+    return jobs_.empty() ? Clock::time_point::max() : jobs_.begin()->first;
   }
 
  private:

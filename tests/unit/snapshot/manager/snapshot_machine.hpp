@@ -17,30 +17,10 @@
 #include "gateway/service/snapshot_layers.hpp"
 #include "gateway/service/snapshot_luns.hpp"
 #include "snapshot/manager/manager.hpp"
+#include "tests/support/test_clock.hpp"
 #include "tests/unit/storage_object/object/machine.hpp"
 
 namespace caisson::tests {
-
-/// Both clocks go where the test wants them.
-class TestClock final : public Clock {
- public:
-  Monotonic monotonic() const noexcept override { return Monotonic(monotonic_.load()); }
-  Wall wall() const noexcept override { return Wall(wall_.load()); }
-
-  /// Time passes.
-  void pass(std::chrono::nanoseconds time) {
-    monotonic_ = monotonic_.load() + time;
-    wall_ = wall_.load() + time;
-  }
-  /// Somebody sets the wall clock.
-  void set(Wall wall) { wall_ = wall.time_since_epoch(); }
-
- private:
-  using Nanoseconds = std::chrono::nanoseconds;
-  std::atomic<Nanoseconds> monotonic_ = Nanoseconds(std::chrono::hours(1));
-  std::atomic<Nanoseconds> wall_ =
-      Nanoseconds(std::chrono::sys_days(std::chrono::year(2026) / 7 / 1).time_since_epoch());
-};
 
 /// Keeps every job until the test lets them go.
 class HeldPacer final : public snapshot::Pacer {
