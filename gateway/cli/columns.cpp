@@ -147,6 +147,7 @@ constexpr Column kEvent[] = {
 };
 constexpr Column kRebuild[] = {
     {"restored", "LUNs taken up", Format::text, kBrief},
+    {"snapshots", "Snapshots taken up", Format::text, kBrief},
     {"proposals", "Grants to confirm", Format::text, kBrief},
     {"lost", "Lost", Format::text, kBrief},
 };

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "gateway/service/snapshots.hpp"
 #include "gateway/service/verbs.hpp"
 #include "storage_object/base/errc.hpp"
 
@@ -123,16 +124,45 @@ Outcome<wire::EventsReply> events(Parts& parts, const Call&, const wire::EventsR
   return reply;
 }
 
+namespace {
+
+/// What was, or would be, taken up of its snapshots, and what is lost.
+void add_snapshots(Snapshots& snapshots, const catalog::LunRecord& lun, bool dry_run,
+                   wire::CatalogRebuildReply& reply) {
+  auto unknown = snapshots.find_unknown(lun);
+  for (auto& line : unknown.lost) reply.add_lost(std::move(line));
+  auto name = [&](const std::string& snapshot) { return lun.name + " " + snapshot; };
+  if (dry_run) {
+    for (const auto& record : unknown.snapshots)
+      if (record.state == catalog::SnapshotState::present) reply.add_snapshots(name(record.name));
+    return;
+  }
+  auto views = snapshots.list(lun.name);
+  if (!views) return;
+  for (const auto& view : *views)
+    if (view.record.state == catalog::SnapshotState::present)
+      reply.add_snapshots(name(view.record.name));
+    else
+      reply.add_lost(name(view.record.name) + ": " + view.record.reason);
+}
+
+}  // namespace
+
 Outcome<wire::CatalogRebuildReply> catalog_rebuild(Parts& parts, const Call&,
                                                    const wire::CatalogRebuildRequest& request) {
+  if (parts.snapshots != nullptr) parts.snapshots->note_rebuild(true);
   auto report = parts.registry.rebuild(request.dry_run());
+  if (parts.snapshots != nullptr) parts.snapshots->note_rebuild(false);
   if (!report) return report.error();
   if (!request.dry_run()) {
     if (auto loaded = parts.access.load(); !loaded) return loaded.error();
     parts.sessions.refresh_all();
   }
   wire::CatalogRebuildReply reply;
-  for (auto& line : report->restored) reply.add_restored(std::move(line));
+  for (const auto& lun : report->restored) {
+    reply.add_restored(lun.name);
+    if (parts.snapshots != nullptr) add_snapshots(*parts.snapshots, lun, request.dry_run(), reply);
+  }
   for (auto& line : report->proposals) reply.add_proposals(std::move(line));
   for (auto& line : report->lost) reply.add_lost(std::move(line));
   *reply.mutable_change() =

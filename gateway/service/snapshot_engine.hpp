@@ -26,6 +26,10 @@ class SnapshotEngine final : public Snapshots {
   std::uint64_t run_seconds() override;
   Outcome<> remove(std::string_view lun, std::string_view snapshot, bool dry_run) override;
 
+  snapshot::UnknownSnapshots find_unknown(const catalog::LunRecord& lun) override {
+    return manager_.find_unknown(lun.uuid, lun.name, lun.store);
+  }
+  void note_rebuild(bool under_way) override { manager_.note_rebuild(under_way); }
   Outcome<> prepare_deletion(std::string_view lun, bool dry_run) override;
 
   Outcome<std::string> restore(const RestoreOptions& options) override;

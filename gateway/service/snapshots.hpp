@@ -116,6 +116,9 @@ class Snapshots {
   /// Errc::in_use: locked, or something is built on it.
   virtual Outcome<> remove(std::string_view lun, std::string_view snapshot, bool dry_run) = 0;
 
+  /// See snapshot::Manager.
+  virtual snapshot::UnknownSnapshots find_unknown(const catalog::LunRecord& lun) = 0;
+  virtual void note_rebuild(bool under_way) = 0;
   /// Before a LUN goes. Errc::in_use: it has snapshots.
   virtual Outcome<> prepare_deletion(std::string_view lun, bool dry_run) = 0;
 

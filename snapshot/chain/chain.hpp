@@ -140,6 +140,10 @@ class Chain final : public std::enable_shared_from_this<Chain> {
                                std::uint64_t offset, std::span<Changed> room,
                                ChangesOptions options = {}) const;
 
+  /// Looks whether the public file of a whole one is as it should be. If not it is no image
+  /// any more, and neither is what reads through it; the observer is told.
+  void check_public(const Uuid& snapshot);
+
   /// Oldest first, ghosts and invalid ones included.
   std::shared_ptr<const Members> members() const;
   std::shared_ptr<Member> find(const Uuid& snapshot) const;
@@ -183,6 +187,7 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   void load(std::span<const Member::Known> known);
   Outcome<FolderContents> find_files();
   std::shared_ptr<Member> load_one(const Member::Known& known, bool newest, Loading& loading);
+  void find_missing(const Loading& loading);
   void finish_loading(Loading& loading);
   void settle_whole(const Member::Known& known, Member& member);
   void spoil_dependents();

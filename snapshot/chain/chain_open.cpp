@@ -28,6 +28,7 @@ struct Chain::Loading {
   std::set<Uuid> untouched = {};                ///< their maps are durable
   std::unique_ptr<IndexBatch> batch = nullptr;  ///< others that go there
   bool broken = false;                          ///< some did not get there
+  std::set<Uuid> there = {};                    ///< all that somebody knows of
   std::vector<std::shared_ptr<Member>> members = {};
 
   Outcome<std::shared_ptr<Member>> open(const Place& place, const Member::Known& known,
@@ -67,6 +68,8 @@ void Chain::load(std::span<const Member::Known> known) {
       loading.untouched = (*open)->untouched();
       if (auto complete = (*open)->complete()) loading.folded = std::move(*complete);
     }
+  if (loading.folder) loading.there = loading.folder->removed;
+  for (const auto& one : known) loading.there.insert(one.uuid);
   for (const auto& one : known) {
     auto member = load_one(one, &one == &known.back(), loading);
     if (loading.folder) loading.folder->removed.erase(one.uuid);
@@ -76,6 +79,7 @@ void Chain::load(std::span<const Member::Known> known) {
     if (goes) remove_later({member, !stays});
     if (stays) loading.members.push_back(std::move(member));
   }
+  find_missing(loading);
   finish_loading(loading);
   spoil_dependents();
   auto newest = active();
@@ -83,6 +87,19 @@ void Chain::load(std::span<const Member::Known> known) {
   auto told = tell_invalid();
   if (!told && !members_->empty() && members_->back()->invalid())
     needed_.store(&nothing(), std::memory_order_release);
+}
+
+/// What one that followed has captured nobody knows any more if its files are gone and no
+/// row tells of it.
+void Chain::find_missing(const Loading& loading) {
+  for (const auto& member : loading.members) {
+    const auto& by = member->sealed_by();
+    bool has_all = member->captured_units() > (member->capacity() - 1) / member->unit();
+    if (member->whole() || has_all || member->invalid() || !by || loading.there.contains(*by))
+      continue;
+    member->spoil("the snapshot that followed it, " + by->to_string() + ", is missing");
+    untold_.push_back(member);
+  }
 }
 
 void Chain::finish_loading(Loading& loading) {
@@ -128,6 +145,20 @@ void Chain::settle_whole(const Member::Known& known, Member& member) {
     log::error("snapshot '{}' has not the name that it should: {}", member.name(),
                named.error().message);
   if (!known.whole) parts_.observer->on_whole(parts_.lun, member);
+}
+
+void Chain::check_public(const Uuid& snapshot) {
+  auto member = find(snapshot);
+  if (!member || member->check_public()) return;
+  auto done = on_lane([&]() -> Outcome<> {
+    auto why = member->check_public();  // nothing else happens to it meanwhile
+    if (why || why.error().code != Errc::corrupt) return {};
+    member->spoil(why.error().message);
+    untold_.push_back(member);
+    spoil_dependents();
+    return tell_invalid();
+  });
+  if (!done) log::warning("{}", done.error().message);
 }
 
 /// What reads through one that is no image any more is none either.

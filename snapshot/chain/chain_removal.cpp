@@ -102,7 +102,7 @@ Chain::Step Chain::hand_on() {
   for (std::size_t i = 1; i + 1 < all->size(); ++i) {
     const auto &ghost = (*all)[i], &older = (*all)[i - 1];
     if (!ghost->ghost() || !takes_by_copy(*ghost) || !takes_by_copy(*older) ||
-        ghost->unit() != older->unit())
+        ghost->unit() != older->unit() || !(*all)[i + 1]->was_cut())
       continue;
     if (std::exchange(cursor_of_, ghost->uuid()) != ghost->uuid()) cursor_ = 0;
     for (const auto& one : {ghost, older})
@@ -110,7 +110,11 @@ Chain::Step Chain::hand_on() {
     auto done = older->take_from(*ghost, cursor_, kHandedOn);
     if (!done) return background_failed(done.error());
     cursor_ = *done;
-    if (cursor_ >= ghost->set().size()) drop(ghost);
+    if (cursor_ < ghost->set().size()) return Step::worked;
+    // Who has no catalog goes by this: without it the older one would be taken for damaged.
+    if (auto sealed = older->seal_again((*all)[i + 1]->uuid()); !sealed)
+      return background_failed(sealed.error());
+    drop(ghost);
     return Step::worked;
   }
   return Step::idle;

@@ -134,12 +134,20 @@ class Member {
   Outcome<> unfold();
   /// Tells what its map says that it has.
   Outcome<> tell(MapVisitor& visitor) const;
+  /// `by` follows it from now on. A failure is only logged: the catalog knows, too.
   void seal(const Uuid& by);
+  /// The same, where the one that followed is about to go. Durable when it succeeds.
+  Outcome<> seal_again(const Uuid& by);
+  /// Which one followed, as its map says; absent: none has, or it is whole or folded.
+  const std::optional<Uuid>& sealed_by() const noexcept { return sealed_by_; }
   /// It is no image of anything any more. A failure: the map does not say so.
   Outcome<> give_up(const std::string& why);
   /// The same, known from elsewhere.
   void spoil(const std::string& why);
 
+  /// Whether the public file of a whole one is there, in its length. Any thread.
+  /// Errc::corrupt: it is not; else what the file system said.
+  Outcome<> check_public() const;
   /// Gives the whole image its public name, if it has not got it. Errc::already_exists:
   /// something else has.
   Outcome<> publish();
@@ -192,6 +200,7 @@ class Member {
   std::unique_ptr<file_store::File> map_file_;
   std::unique_ptr<MapWriter> map_;
   bool cut_ = false;
+  std::optional<Uuid> sealed_by_;
   bool removed_ = false;
   std::uint64_t reclaimed_ = 0;  // up to here nothing is left of the image
 

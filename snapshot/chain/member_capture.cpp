@@ -137,7 +137,15 @@ void Member::fold() {
 
 void Member::seal(const Uuid& by) {
   pre_images_.seal();
+  sealed_by_ = by;
   note_in_map(Sealed{by});
+}
+
+Outcome<> Member::seal_again(const Uuid& by) {
+  if (auto added = append(Sealed{by}); !added) return added;
+  if (auto flushed = flush_map(); !flushed) return flushed;
+  sealed_by_ = by;
+  return {};
 }
 
 Outcome<> Member::give_up(const std::string& why) {

@@ -38,6 +38,18 @@ Outcome<> Member::publish() {
   return place_.sync();
 }
 
+Outcome<> Member::check_public() const {
+  std::lock_guard lock(mutex_);
+  if (!public_ || ghost() || invalid()) return {};
+  auto found = place_.look_up(image_name(name_));
+  if (!found && to_errc(found.error()) != Errc::not_found)
+    return place_.failed("find", image_name(name_), found.error());
+  if (found && found->size == capacity_) return {};
+  return failure(Errc::corrupt, place_.label(image_name(name_)) +
+                                    (found ? " has not the snapshot's length any more"
+                                           : " is not there any more"));
+}
+
 Outcome<> Member::rename(const std::string& name) {
   if (name == this->name()) return {};
   note_in_map(Named{name});
@@ -54,7 +66,7 @@ Outcome<> Member::rename(const std::string& name) {
 
 Outcome<> Member::hide() {
   ghost_.store(true, std::memory_order_release);
-  if (!invalid()) note_in_map(Ghost{});
+  note_in_map(Ghost{});
   {
     std::lock_guard lock(mutex_);
     if (!public_) return {};

@@ -61,8 +61,12 @@ Outcome<std::shared_ptr<Member>> Member::open_folded(const Place& place, const K
   member->ghost_ = known.ghost;
   member->cut_ = member->folded_ = true;
   member->captured_units_ = units;
-  for (const auto& name : {map_name(known.uuid), hidden_image_name(known.uuid)})
-    if (auto found = place.look_up(name); !found) return place.failed("find", name, found.error());
+  for (const auto& name : {map_name(known.uuid), hidden_image_name(known.uuid)}) {
+    auto found = place.look_up(name);
+    if (!found) return place.failed("find", name, found.error());
+    if (name != map_name(known.uuid) && found->size < known.capacity)
+      return damaged(place, name, " is shorter than the snapshot");
+  }
   return member;
 }
 
@@ -95,6 +99,8 @@ Outcome<> Member::load(const Known& known, const FolderContents& folder, MapVisi
   // What a record says was synced before it was written: the image needs no settling.
   auto found = place_.look_up(hidden_image_name(uuid_));
   if (!found) return place_.failed("find", hidden_image_name(uuid_), found.error());
+  if (found->size < capacity_)
+    return damaged(place_, hidden_image_name(uuid_), " is shorter than the snapshot");
   return {};
 }
 
@@ -110,6 +116,7 @@ Outcome<> Member::load_map(const FolderContents& folder, MapVisitor* elsewhere, 
   if (first->header.snapshot != uuid_ || first->header.sequence != sequence_ ||
       first->header.capacity != capacity_)
     return damaged(place_, name, " is the map of something else");
+  sealed_by_ = first->sealed_by;
   auto segments = folder.segments.find(uuid_);
   auto folds = elsewhere != nullptr && segments == folder.segments.end() && is_foldable(*first);
   if (folds && read_map(*map_file_, label, *elsewhere)) {

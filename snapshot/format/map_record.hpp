@@ -59,8 +59,7 @@ struct Moved {
 struct Named {
   std::string name;
 };
-/// A newer snapshot, this one, captures from now on. The last one counts; one
-/// that never was cut is to be disregarded.
+/// A newer snapshot, this one, captures from now on. The last one counts.
 struct Sealed {
   Uuid by;
 };

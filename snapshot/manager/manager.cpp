@@ -61,6 +61,10 @@ std::unique_ptr<block::DataLayer> Manager::attach(std::unique_ptr<block::BlockDe
     parts.index = fmt::format("{}/{}.db", options_.index_directory, attachment.lun.to_string());
   auto known = known_of(attachment.lun);
   find_folder(known, parts.place);
+  if (take_up_unknown(attachment, parts.place)) {
+    known = known_of(attachment.lun);
+    if (!parts.index.empty()) CaptureIndex::discard(parts.index);  // of a chain without them
+  }
   auto chain = Chain::open(std::move(parts), known);
   {
     std::lock_guard lock(mutex_);

@@ -3,6 +3,7 @@
 // rows of the catalog that go with it.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -83,6 +84,12 @@ struct CopySource {
   std::shared_ptr<void> held;
 };
 
+/// What a folder of snapshots holds of which the catalog knows nothing.
+struct UnknownSnapshots {
+  std::vector<catalog::SnapshotRecord> snapshots{};  ///< as they would be taken up
+  std::vector<std::string> lost{};                   ///< maps that cannot be, and why
+};
+
 /// A part of a list of changes.
 struct DiffPage {
   std::vector<Changed> changed{};  ///< ascending, disjoint
@@ -114,8 +121,15 @@ class Manager final : private ChainObserver {
     std::string container_name{};                 ///< of one
   };
   /// The layer that keeps this LUN's snapshots. Never fails: what is damaged is invalid.
+  /// Snapshots that the catalog does not know are taken up from their maps.
   std::unique_ptr<block::DataLayer> attach(std::unique_ptr<block::BlockDevice> below,
                                            const Attachment& attachment);
+
+  /// What attach() would take up of a LUN; changes nothing.
+  UnknownSnapshots find_unknown(const Uuid& lun, std::string_view name, std::string_view store);
+  /// While the catalog is made anew: attach() also looks where a LUN of another name left
+  /// its snapshots.
+  void note_rebuild(bool under_way) { rebuilding_.store(under_way); }
 
   /// All of them or none. Errc::not_found, already_exists, offline, timed_out (a LUN whose
   /// requests do not end: nothing was cut), no_space.
@@ -196,6 +210,10 @@ class Manager final : private ChainObserver {
   std::vector<catalog::SnapshotRecord> records_of(const Uuid& lun) const;
   std::vector<Member::Known> known_of(const Uuid& lun) const;
   static void find_folder(std::span<const Member::Known> known, Place& place);
+  static Outcome<std::map<Uuid, bool>> maps_in(const Place& place);
+  UnknownSnapshots unknown_in(const Place& place, const Uuid& lun, bool dry_run);
+  static std::optional<std::string> folder_left_behind(const Place& place, const Uuid& lun);
+  bool take_up_unknown(const Attachment& attachment, Place& place);
   Outcome<> save(const catalog::SnapshotRecord& record);
   bool change_record(const Uuid& snapshot,
                      const std::function<void(catalog::SnapshotRecord&)>& change);
@@ -225,6 +243,7 @@ class Manager final : private ChainObserver {
                                                const Attachment& attachment);
   void end_clone_later(const Uuid& clone, std::chrono::milliseconds after);
   Outcome<> check_unused(const LunFacts& lun, const catalog::SnapshotRecord& record) const;
+  void look_after(const catalog::SnapshotRecord& record) const;
   SnapshotView view_of(const LunFacts& lun, const catalog::SnapshotRecord& record) const;
   void note(std::string_view kind, const Uuid& lun, std::string_view actor,
             const std::string& text);
@@ -234,6 +253,7 @@ class Manager final : private ChainObserver {
   std::unique_ptr<Pacer> own_pacer_;
   Pacer* pacer_;
   mutable RunTimeKeeper run_time_;
+  std::atomic<bool> rebuilding_{false};
   std::mutex rows_mutex_;     ///< one change of a row at a time; not held while a chain is asked
   mutable std::mutex mutex_;  ///< guards what follows; never held over anything that blocks
   std::map<Uuid, std::weak_ptr<Chain>> chains_;

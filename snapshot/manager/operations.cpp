@@ -46,9 +46,16 @@ SnapshotView Manager::view_of(const LunFacts& lun, const SnapshotRecord& record)
   return view;
 }
 
+/// Somebody may have removed or changed the file of a whole one; then its row says so.
+void Manager::look_after(const SnapshotRecord& record) const {
+  if (!record.complete || record.state != SnapshotState::present) return;
+  if (auto chain = chain_of(record.lun)) chain->check_public(record.uuid);
+}
+
 Outcome<std::vector<SnapshotView>> Manager::list(std::string_view name) {
   auto lun = lun_named(name);
   if (!lun) return lun.error();
+  for (const auto& record : records_of(lun->uuid)) look_after(record);
   std::vector<SnapshotView> views;
   for (const auto& record : records_of(lun->uuid))
     if (record.state == SnapshotState::present || record.state == SnapshotState::invalid)
@@ -60,6 +67,9 @@ Outcome<SnapshotView> Manager::show(std::string_view name, std::string_view snap
   auto lun = lun_named(name);
   if (!lun) return lun.error();
   auto record = record_of(*lun, snapshot);
+  if (!record) return record.error();
+  look_after(*record);
+  record = record_of(*lun, snapshot);
   if (!record) return record.error();
   return view_of(*lun, *record);
 }

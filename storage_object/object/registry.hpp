@@ -162,7 +162,7 @@ struct RegistryOptions {
 
 /// What `catalog rebuild` found.
 struct RebuildReport {
-  std::vector<std::string> restored;   ///< LUNs taken up from their trailers
+  std::vector<catalog::LunRecord> restored;  ///< LUNs taken up from their trailers
   std::vector<std::string> proposals;  ///< grants to confirm: "lun host"
   std::vector<std::string> lost;       ///< what no trailer could tell, a line each
 };

@@ -309,7 +309,7 @@ Outcome<RebuildReport> Registry::rebuild(bool dry_run) {
         report.lost.push_back(taken.error().message);
         if (dry_run || !find(row.name)) continue;
       }
-      report.restored.push_back(row.name);
+      report.restored.push_back(row);
       auto proposed = propose_grants(*options_.catalog, row, slot.message, dry_run, report);
       if (!proposed) return proposed.error();
     }

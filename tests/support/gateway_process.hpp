@@ -42,8 +42,10 @@ class GatewayProcess : public GatewayAdmin {
   /// Runs the command line.
   Said caisson(const std::vector<std::string>& words) const;
 
- private:
+  /// Its state directory: with the catalog.
   std::string state() const { return directory_.path() / "state"; }
+
+ private:
   std::string log_tail() const;
 
   TempDir directory_;

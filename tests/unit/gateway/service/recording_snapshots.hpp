@@ -52,6 +52,13 @@ class RecordingSnapshots final : public Snapshots {
     for (const auto& lun : options.luns) made.push_back({.lun = lun});
     return made;
   }
+  snapshot::UnknownSnapshots unknown;
+  bool rebuilding = false;
+  snapshot::UnknownSnapshots find_unknown(const catalog::LunRecord& lun) override {
+    asked.push_back(fmt::format("find_unknown {}{}", lun.name, rebuilding ? " rebuilding" : ""));
+    return unknown;
+  }
+  void note_rebuild(bool under_way) override { rebuilding = under_way; }
   Outcome<std::vector<SnapshotView>> list(std::string_view lun) override {
     asked.push_back(fmt::format("list {}", lun));
     std::vector<SnapshotView> found;

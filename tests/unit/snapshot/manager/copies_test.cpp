@@ -16,6 +16,7 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -278,7 +279,7 @@ TEST_P(CopiesTest, ARebuildFindsOneThatIsNotFilled) {
   ASSERT_FALSE(machine->registry().find("c"));
   auto report = machine->registry().rebuild(false);
   ASSERT_TRUE(report) << report.error().message;
-  EXPECT_THAT(report->restored, ElementsAre("c"));
+  EXPECT_THAT(report->restored, ElementsAre(Field(&catalog::LunRecord::name, "c")));
   EXPECT_EQ(row("c").kind, catalog::LunKind::clone);
   EXPECT_EQ(row("c").origin, before.origin);
   EXPECT_EQ(all("c"), model);

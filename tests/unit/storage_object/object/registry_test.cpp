@@ -18,6 +18,7 @@ using catalog::LunState;
 using object::CreateOptions;
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::Field;
 using ::testing::HasSubstr;
 
 constexpr std::uint64_t kMiB = 1 << 20;
@@ -377,13 +378,13 @@ TEST_F(RegistryTest, RebuildRestoresWhatTrailersSayAndProposesGrants) {
 
   auto dry = registry().rebuild(true);
   ASSERT_TRUE(dry);
-  EXPECT_THAT(dry->restored, ElementsAre("db"));
+  EXPECT_THAT(dry->restored, ElementsAre(Field(&LunRecord::name, "db")));
   EXPECT_TRUE(registry().list().empty());
   EXPECT_TRUE(machine_->catalog().hosts()->empty());
 
   auto report = registry().rebuild(false);
   ASSERT_TRUE(report) << report.error().message;
-  EXPECT_THAT(report->restored, ElementsAre("db"));
+  EXPECT_THAT(report->restored, ElementsAre(Field(&LunRecord::name, "db")));
   EXPECT_THAT(report->proposals, ElementsAre("db web"));
   EXPECT_THAT(report->lost, Contains(HasSubstr("junk.img")));
   EXPECT_THAT(report->lost, Contains(HasSubstr("host web")));
