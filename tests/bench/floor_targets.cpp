@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -55,8 +56,10 @@ class FileTarget final : public Target {
   }
   void start(Slot& slot) override {
     const auto at = static_cast<off_t>(slot.offset);
-    const auto done = slot.write ? ::pwrite(file_.get(), slot.buffer.data(), slot.buffer.size(), at)
-                                 : ::pread(file_.get(), slot.buffer.data(), slot.buffer.size(), at);
+    const iovec vector{slot.buffer.data(), slot.buffer.size()};
+    const auto done = slot.write
+                          ? ::pwritev2(file_.get(), &vector, 1, at, slot.durable ? RWF_DSYNC : 0)
+                          : ::preadv2(file_.get(), &vector, 1, at, 0);
     if (done != static_cast<ssize_t>(slot.buffer.size())) fail("read or write the file");
     done_.push_back(&slot);
   }

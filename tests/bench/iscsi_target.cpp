@@ -5,6 +5,7 @@
 // clang-format on
 #include <poll.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -29,6 +30,8 @@ struct UrlDeleter {
 
 class IscsiTarget final : public Target {
  public:
+  using Clock = std::chrono::steady_clock;
+
   explicit IscsiTarget(const std::string& url)
       : context_(iscsi_create_context("iqn.2026-11.test:loadgen")) {
     const std::unique_ptr<iscsi_url, UrlDeleter> parsed(
@@ -56,16 +59,20 @@ class IscsiTarget final : public Target {
 
   void wait(std::vector<Slot*>& completed) override {
     completed_ = &completed;
+    for (const auto before = completed.size(); completed.size() == before;)
+      if (!serve(kStall)) fail("get an answer in time");
+  }
+
+  void wait_until(std::vector<Slot*>& completed, Clock::time_point until) override {
+    completed_ = &completed;
     for (const auto before = completed.size(); completed.size() == before;) {
-      pollfd entry{iscsi_get_fd(context_.get()),
-                   static_cast<short>(iscsi_which_events(context_.get())), 0};
-      if (poll(&entry, 1, kStallMilliseconds) <= 0) fail("get an answer in time");
-      if (iscsi_service(context_.get(), entry.revents) != 0) fail("serve the connection");
+      const auto left = until - Clock::now();
+      if (left <= Clock::duration::zero() || !serve(left)) return;
     }
   }
 
  private:
-  static constexpr int kStallMilliseconds = 30'000;
+  static constexpr std::chrono::seconds kStall{30};
 
   struct Request {
     IscsiTarget* target = nullptr;
@@ -75,6 +82,17 @@ class IscsiTarget final : public Target {
 
   [[noreturn]] void fail(const std::string& what) {
     throw TargetError("cannot " + what + ": " + iscsi_get_error(context_.get()));
+  }
+
+  /// What the connection is ready for; false if that is nothing for so long.
+  bool serve(std::chrono::nanoseconds patience) {
+    const auto whole = std::chrono::floor<std::chrono::seconds>(patience);
+    const timespec limit{whole.count(), (patience - whole).count()};
+    pollfd entry{iscsi_get_fd(context_.get()),
+                 static_cast<short>(iscsi_which_events(context_.get())), 0};
+    if (ppoll(&entry, 1, &limit, nullptr) <= 0) return false;
+    if (iscsi_service(context_.get(), entry.revents) != 0) fail("serve the connection");
+    return true;
   }
 
   void read_capacity() {
@@ -110,8 +128,8 @@ class IscsiTarget final : public Target {
     const Slot& slot = *request.slot;
     return iscsi_write16_iov_task(self.context_.get(), self.lun_, slot.offset / self.block_,
                                   nullptr, static_cast<std::uint32_t>(slot.buffer.size()),
-                                  self.block_, 0, 0, 0, 0, 0, &completed, &request, &request.vector,
-                                  1);
+                                  self.block_, 0, 0, slot.durable ? 1 : 0, 0, 0, &completed,
+                                  &request, &request.vector, 1);
   }
 
   /// Called by libiscsi inside iscsi_service, which C code must not be thrown through.

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -45,8 +46,9 @@ class Generator {
   Measured measure() {
     for (std::size_t i = 0; i < slots_.size(); ++i) {
       slots_[i].buffer = {memory_.get() + i * load_.block, load_.block};
-      launch(slots_[i]);
+      idle_.push_back(&slots_[i]);
     }
+    due_ = Clock::now();
     run_until(Clock::now() + std::chrono::duration_cast<Clock::duration>(load_.warm_up));
     latencies_.clear();
     const auto began = Clock::now();
@@ -75,33 +77,50 @@ class Generator {
     return std::unique_ptr<std::byte, Free>(static_cast<std::byte*>(memory));
   }
 
-  void launch(Slot& slot) {
+  void launch(Slot& slot, Clock::time_point due) {
     const std::uint64_t block = load_.pattern.sequential ? next_++ % blocks_ : random_() % blocks_;
     slot.offset = load_.region_start + block * load_.block;
     slot.write = random_() % 100 >= load_.pattern.read_percent;
-    slot.started = Clock::now();
+    slot.durable = slot.write && load_.durable;
+    slot.started = due;
     ++outstanding_;
     target_.start(slot);
   }
 
-  void collect() {
+  /// What has to be sent now: as many as are idle, or those that are due.
+  void launch_all() {
+    const auto now = Clock::now();
+    const auto pause = std::chrono::duration_cast<Clock::duration>(
+        std::chrono::duration<double>(load_.rate > 0 ? 1 / load_.rate : 0));
+    for (; !idle_.empty() && due_ <= now; idle_.pop_back(), due_ += pause)
+      launch(*idle_.back(), load_.rate > 0 ? due_ : Clock::now());
+  }
+
+  void collect(std::optional<Clock::time_point> until) {
     completed_.clear();
-    target_.wait(completed_);
+    if (until && load_.rate > 0 && !idle_.empty()) {
+      target_.wait_until(completed_, std::min(due_, *until));
+    } else {
+      target_.wait(completed_);
+    }
     const auto now = Clock::now();
     for (const Slot* slot : completed_) latencies_.push_back(now - slot->started);
     outstanding_ -= completed_.size();
+    idle_.insert(idle_.end(), completed_.begin(), completed_.end());
   }
 
   void run_until(Clock::time_point end) {
     do {  // at least once, however late the machine lets us run
-      collect();
-      for (Slot* slot : completed_) launch(*slot);
+      launch_all();
+      collect(end);
     } while (Clock::now() < end);
   }
 
   void drain() {
     const auto counted = latencies_.size();
-    while (outstanding_ != 0) collect();
+    while (outstanding_ != 0) collect(std::nullopt);
+    if (counted == 0) throw TargetError("no request ended in time");
+    longest_ = *std::ranges::max_element(latencies_);
     latencies_.resize(counted);
   }
 
@@ -115,7 +134,7 @@ class Generator {
     };
     result.p50_us = at(0.5);
     result.p99_us = at(0.99);
-    result.longest_us = at(1);
+    result.longest_us = std::chrono::duration<double, std::micro>(longest_).count();
   }
 
   Target& target_;
@@ -125,9 +144,12 @@ class Generator {
   std::uint64_t next_ = 0;
   std::unique_ptr<std::byte, Free> memory_;
   std::vector<Slot> slots_;
+  std::vector<Slot*> idle_;
+  Clock::time_point due_;
   std::size_t outstanding_ = 0;
   std::vector<Slot*> completed_;
   std::vector<Clock::duration> latencies_;
+  Clock::duration longest_{};
 };
 
 }  // namespace

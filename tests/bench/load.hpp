@@ -24,8 +24,11 @@ std::optional<Pattern> find_pattern(const std::string& name);
 
 struct Load {
   Pattern pattern;
-  std::size_t block = 4096;        ///< bytes of one request
-  unsigned depth = 1;              ///< requests outstanding
+  std::size_t block = 4096;  ///< bytes of one request
+  unsigned depth = 1;        ///< requests outstanding, with a rate at most
+  bool durable = false;      ///< writes with FUA
+  double rate = 0;  ///< requests a second, each due at a time of its own from which its latency
+                    ///< counts, however late it could be sent; 0 is as many as the depth allows
   std::uint64_t region_start = 0;  ///< bytes
   std::uint64_t region = 0;        ///< bytes; 0 is to the end of the disk
   std::chrono::duration<double> warm_up{0.3};
@@ -39,7 +42,7 @@ struct Measured {
   double seconds = 0;
   double p50_us = 0;
   double p99_us = 0;
-  double longest_us = 0;
+  double longest_us = 0;     ///< those under way at the end included
   double target_cpu_us = 0;  ///< of all threads of target_pid, in the same time
   double own_cpu_us = 0;     ///< of the load generator
 };

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <deque>
 #include <set>
+#include <thread>
 #include <vector>
 
 namespace caisson::bench {
@@ -26,6 +27,12 @@ class RecordingTarget final : public Target {
     deepest = std::max(deepest, waiting_.size());
   }
 
+  void wait_until(std::vector<Slot*>& completed,
+                  std::chrono::steady_clock::time_point until) override {
+    if (!waiting_.empty() && !stalled) wait(completed);
+    while (completed.empty() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  }
+
   void wait(std::vector<Slot*>& completed) override {
     ASSERT_FALSE(waiting_.empty()) << "waits for a request that nobody started";
     completed.push_back(waiting_.front());
@@ -36,6 +43,7 @@ class RecordingTarget final : public Target {
 
   std::vector<Slot> seen;
   std::size_t deepest = 0;
+  bool stalled = false;  ///< answers only who waits without a limit
 
  private:
   std::deque<Slot*> waiting_;
@@ -103,6 +111,38 @@ TEST(LoadTest, SevenOfTenRequestsAreReads) {
   for (; target.seen.size() < kEnough; ++load.seed) run(target, load);
   const auto reads = std::ranges::count(target.seen, false, &Slot::write);
   EXPECT_NEAR(static_cast<double>(reads) / static_cast<double>(target.seen.size()), 0.7, 0.05);
+}
+
+TEST(LoadTest, AtARateRequestsAreDueEvenlyHoweverLateTheyAreSent) {
+  RecordingTarget target;
+  auto load = load_of("randwrite");
+  load.depth = 4;
+  load.rate = 1000;
+  load.length = std::chrono::milliseconds(40);
+  run(target, load);
+  ASSERT_GT(target.seen.size(), 2);
+  for (std::size_t i = 1; i < target.seen.size(); ++i)
+    ASSERT_EQ(target.seen[i].started - target.seen[i - 1].started, std::chrono::milliseconds(1));
+  EXPECT_TRUE(target.idle());
+}
+
+TEST(LoadTest, AtARateAStallIsWaitedForByAllThatWereDue) {
+  RecordingTarget target;
+  target.stalled = true;  // until all four are under way and so the queue is full
+  auto load = load_of("randwrite");
+  load.depth = 4;
+  load.rate = 1000;
+  load.warm_up = std::chrono::milliseconds(0);
+  load.length = std::chrono::milliseconds(20);
+  EXPECT_GE(run(target, load).longest_us, 3000) << "the first, while three more became due";
+}
+
+TEST(LoadTest, WritesAreDurableWhenAskedFor) {
+  RecordingTarget target;
+  auto load = load_of("rw70");
+  load.durable = true;
+  for (; target.seen.size() < kEnough; ++load.seed) run(target, load);
+  for (const auto& slot : target.seen) ASSERT_EQ(slot.durable, slot.write);
 }
 
 TEST(LoadTest, RefusesARegionSmallerThanARequest) {

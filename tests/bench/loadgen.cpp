@@ -40,6 +40,11 @@ int run_load(int argc, char** argv) {
   app.add_option("--warm-up", warm_up, "seconds before it")->check(CLI::NonNegativeNumber);
   app.add_option("--start", load.region_start, "first byte")->transform(CLI::AsSizeValue(false));
   app.add_option("--region", load.region, "bytes, 0: all")->transform(CLI::AsSizeValue(false));
+  app.add_option("--rate", load.rate,
+                 "requests a second instead, over iSCSI; a latency counts from when "
+                 "its request was due")
+      ->check(CLI::PositiveNumber);
+  app.add_flag("--durable", load.durable, "writes with FUA");
   app.add_option("--seed", load.seed, "of offsets and data");
   app.add_option("--target-pid", load.target_pid, "process whose CPU time is measured");
   CLI11_PARSE(app, argc, argv);

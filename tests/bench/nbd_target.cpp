@@ -27,7 +27,7 @@ class NbdTarget final : public Target {
     request->slot = &slot;
     const nbd_completion_callback callback{&completed, request, nullptr};
     check(slot.write ? nbd_aio_pwrite(handle_.get(), slot.buffer.data(), slot.buffer.size(),
-                                      slot.offset, callback, 0)
+                                      slot.offset, callback, slot.durable ? LIBNBD_CMD_FLAG_FUA : 0)
                      : nbd_aio_pread(handle_.get(), slot.buffer.data(), slot.buffer.size(),
                                      slot.offset, callback, 0),
           "queue a request");

@@ -22,6 +22,7 @@ class TargetError : public std::runtime_error {
 /// One request that may be outstanding; there are as many as the queue is deep.
 struct Slot {
   bool write = false;
+  bool durable = false;         ///< a write that is answered when it is on the disk
   std::uint64_t offset = 0;     ///< bytes, a multiple of 512
   std::span<std::byte> buffer;  ///< whose size is the request's
   std::chrono::steady_clock::time_point started;
@@ -35,6 +36,11 @@ class Target {
   virtual void start(Slot& slot) = 0;
   /// Blocks until at least one slot has completed; appends those that have.
   virtual void wait(std::vector<Slot*>& completed) = 0;
+  /// The same, but returns at that time, perhaps with none. Throws if it cannot.
+  virtual void wait_until(std::vector<Slot*>& completed, std::chrono::steady_clock::time_point) {
+    static_cast<void>(completed);
+    throw TargetError("a fixed rate goes over iSCSI only");
+  }
 };
 
 /// `url`: iscsi://HOST:PORT/IQN/LUN, nbd://HOST:PORT, file:PATH (no server at all),

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a host at a steady 2,000 requests a second, 70 of 100 reads, notices of work behind its
+back: the capture after a cut, and the removal of a snapshot. Each run has its twin without."""
+
+import collections
+import time
+
+import bench
+from snapshot_lab import SHARES, Load, fragment, load, row
+from snapshot_served import Served
+
+LUN, SNAPSHOT, RATE, BOUND = "disk", "bench", 2000, 1.10
+
+
+class Host:
+    def __init__(self, options, server, fs):
+        self.options, self.server, self.shares = options, server, fs in SHARES
+        self.size = options.filled // 4
+        self.gone_after = []  # seconds
+        server.create(LUN, self.size)
+        fragment(server.gateway.container(LUN), self.size, options.extents // 4, fs)
+
+    def steady(self):
+        return Load(self.options, self.server.gateway.url(LUN), self.options.seconds, pattern="rw70",
+                    depth=128, rate=RATE)
+
+    def policy(self, *words):
+        self.server.gateway.caisson("snapshot", "policy", "set", *words)
+
+    def alone(self):
+        return self.told(self.steady().result())
+
+    def capture(self):
+        """From the cut on, which is before the window; the host's own first writes wait."""
+        self.server.cut(LUN, SNAPSHOT)
+        found = self.steady().result()
+        if self.shares and self.server.list(LUN)[0]["state"] == "whole":
+            self.options.note("the capture ended before the load")
+        self.server.forget(LUN, SNAPSHOT)
+        return self.told(found)
+
+    def removal(self):
+        """Of a snapshot that is whole where it can be, and much of which is its alone."""
+        self.server.cut(LUN, SNAPSHOT)
+        load(self.options, self.server.gateway.url(LUN), 1)
+        if self.shares:
+            self.policy("--pace", "0")
+            self.server.until_whole(LUN, SNAPSHOT)
+            self.policy("--reset")
+        self.server.quiet()
+        steady = self.steady()
+        found, _, _ = steady.run_beside(lambda: self.server.delete(LUN, SNAPSHOT))
+        began = time.monotonic()
+        self.server.until_gone(LUN)
+        self.gone_after.append(self.options.seconds + time.monotonic() - began)
+        return self.told(found)
+
+    def told(self, found):
+        if found["iops"] < 0.95 * RATE:
+            self.options.note(f"the host came to {found['iops']:.0f} requests a second of {RATE}")
+        return found["p99_us"] / 1e3
+
+
+def pairs(host, way):
+    found = collections.defaultdict(list)
+    ways = {"alone": host.alone, "ours": way}
+    for turn in range(host.options.rounds):
+        for name in bench.rotated(list(ways), turn):
+            found[name].append(ways[name]())
+            host.server.quiet()
+    return found
+
+
+def measure(options, fs, where):
+    with Served(options, where) as server:
+        host = Host(options, server, fs)
+        pairs_of = (("capture", host.capture), ("snapshot delete", host.removal))
+        for what, way in pairs_of:
+            yield row(f"p99 of a host at {RATE}/s, background {what}", fs, pairs(host, way), "alone", bound=BOUND)
