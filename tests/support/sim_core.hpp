@@ -3,7 +3,9 @@
 // the power switch. Included by the simulation only.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -33,6 +35,16 @@ struct SimVerdict {
 };
 
 class SimFile;
+
+/// Whether the power is gone: of one store, or of those that share it.
+class SimPower {
+ public:
+  operator bool() const noexcept { return *gone_; }
+  void operator=(bool gone) noexcept { *gone_ = gone; }
+
+ private:
+  std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
+};
 
 class SimCore {
  public:
@@ -82,7 +94,7 @@ class SimCore {
   std::size_t blocked = 0;
   std::uint64_t releases = 0;
   std::condition_variable released;
-  bool cut = false;
+  SimPower cut;
   std::optional<std::uint64_t> cut_at;
   SimUnderWay under_way = SimUnderWay::done;
   std::uint64_t hits = 0;

@@ -84,6 +84,15 @@ bool SimStore::is_cut() const {
   return core_->cut;
 }
 
+void SimStore::share_power(SimStore& other) {
+  auto power = [&] {
+    auto lock = core_->lock();
+    return core_->cut;
+  }();
+  auto lock = other.core_->lock();
+  other.core_->cut = power;
+}
+
 Error SimStore::power_lost() noexcept { return sim_error(ESHUTDOWN); }
 
 std::uint64_t SimStore::operations() const {

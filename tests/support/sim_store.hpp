@@ -136,6 +136,8 @@ class SimStore final : public file_store::Store {
   void cut_at(std::uint64_t number, SimUnderWay under_way = SimUnderWay::done);
   void cut_now();
   bool is_cut() const;
+  /// From now on a cut of one is a cut of both: disks of one machine.
+  void share_power(SimStore& other);
   /// What a dead machine answers: ESHUTDOWN, which no operation gives otherwise.
   static Error power_lost() noexcept;
 
