@@ -71,10 +71,12 @@ TEST_P(RebuildTest, ADeletedOneDoesNotComeBackAndOlderOnesKeepWhatItHad) {
 TEST_P(RebuildTest, NothingIsMissingOnceADeletedOneHasGone) {
   auto first = cut_and_change("first", 2, 0);
   cut_and_change("second", 3, 64 * 1024);
-  const auto map = snapshot::map_name(view("second").record.uuid);
+  const auto uuid = view("second").record.uuid;
   cut_and_change("third", 4, 128 * 1024);
   ASSERT_TRUE(machine->snapshots().remove("a", "second", false));
-  ASSERT_TRUE(machine->until([&] { return !disk->look_up(path(map)); }));
+  auto gone = [&](const std::string& name) { return !disk->look_up(path(name)); };
+  ASSERT_TRUE(machine->until(
+      [&] { return gone(snapshot::map_name(uuid)) && gone(snapshot::removed_name(uuid)); }));
   lose_catalog();
   EXPECT_THAT(machine->names("a"), ElementsAre("first", "third"));
   EXPECT_TRUE(valid("first"));
