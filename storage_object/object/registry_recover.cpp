@@ -122,7 +122,11 @@ Outcome<> Registry::finish_rename(const EntryPtr& entry) {
   auto row = row_of_entry(entry);
   // A clone's row may be of a backup, and its file be under its public name since.
   if (row.kind == catalog::LunKind::clone && row.rename_to.empty()) row.rename_to = row.name;
-  if (row.rename_to.empty()) return {};
+  if (row.rename_to.empty()) {
+    // One that was a clone: what ended that may have been cut short just before this.
+    if (row.kind == catalog::LunKind::disk) discard_beside(row);
+    return {};
+  }
   auto store = open_store(row.store);
   if (!store) return store.error();
   auto moved = row;

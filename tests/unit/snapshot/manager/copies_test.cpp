@@ -233,6 +233,27 @@ TEST_P(CopiesTest, OneThatIsDeletedBeforeItHasEverythingLeavesNothing) {
   EXPECT_TRUE(machine->snapshots().remove("a", "s", false));
 }
 
+TEST_P(CopiesTest, WhereverItsEndIsCutShortNoMapIsLeft) {
+  clone("c");
+  machine.reset();
+  auto begun = disk->settled();
+  for (std::uint64_t operation = 0, whole = 0; whole == 0; ++operation) {
+    machine.reset();
+    disk = begun->settled();
+    machine = std::make_unique<SnapshotMachine>(*disk, clock);
+    disk->cut_at(disk->operations() + operation);
+    ASSERT_TRUE(
+        machine->until([&] { return disk->is_cut() || row("c").kind == catalog::LunKind::disk; }));
+    machine->snapshots().settle();
+    whole = disk->is_cut() ? 0 : 1;
+    kill();
+    ASSERT_TRUE(filled_up("c"));
+    machine->snapshots().settle();
+    ASSERT_THAT(files(), Not(Contains(snapshot::fill_map_name(row("c").uuid))))
+        << "cut at operation " << operation;
+  }
+}
+
 TEST_P(CopiesTest, WhatCannotBeClonedIsRefusedWithoutATrace) {
   auto before = files();
   auto dry = try_clone("c", "s", true);
