@@ -84,11 +84,9 @@ class Sweep {
     auto* executor = Executor::current();
     for (std::uint32_t round = 1;; ++round) {
       if (!aim()) return end({});
-      submitting_ = true;
-      completed_ = false;
+      progress_.store(Progress::submitting);
       paced_.submit(request_);
-      submitting_ = false;
-      if (!completed_) return;
+      if (progress_.exchange(Progress::pending) == Progress::submitting) return;
       if (!account()) return;
       if (executor != nullptr && round % kRoundsPerTurn == 0)
         return executor->post([this] { run(); });
@@ -97,6 +95,10 @@ class Sweep {
 
  private:
   static constexpr std::uint32_t kRoundsPerTurn = 4;
+
+  /// Of a request: who comes second of its sender and its completion, which may be on
+  /// another thread, goes on.
+  enum class Progress : std::uint8_t { submitting, pending, completed };
 
   struct Pass {
     IoOp op = IoOp::flush;
@@ -170,8 +172,8 @@ class Sweep {
 
   static void on_complete(IoRequest& request) noexcept {
     auto& self = *static_cast<Sweep*>(request.owner);
-    self.completed_ = true;
-    if (!self.submitting_ && self.account()) self.run();
+    if (self.progress_.exchange(Progress::completed) == Progress::pending && self.account())
+      self.run();
   }
 
   /// Takes in what has completed; false: it was the end.
@@ -218,7 +220,7 @@ class Sweep {
   std::size_t pass_ = 0;
   std::uint64_t position_ = 0;
   std::uint64_t known_ = 0;  // up to here all is allocated
-  bool submitting_ = false, completed_ = false;
+  std::atomic<Progress> progress_{Progress::pending};
   IoRequest request_;
   IoVec vector_{};
   std::array<block::StatusExtent, kExtents> extents_{};

@@ -378,13 +378,13 @@ TEST_F(RegistryTest, RebuildRestoresWhatTrailersSayAndProposesGrants) {
 
   auto dry = registry().rebuild(true);
   ASSERT_TRUE(dry);
-  EXPECT_THAT(dry->restored, ElementsAre(Field(&LunRecord::name, "db")));
+  EXPECT_THAT(dry->restored, ElementsAre(Field(&catalog::LunRecord::name, "db")));
   EXPECT_TRUE(registry().list().empty());
   EXPECT_TRUE(machine_->catalog().hosts()->empty());
 
   auto report = registry().rebuild(false);
   ASSERT_TRUE(report) << report.error().message;
-  EXPECT_THAT(report->restored, ElementsAre(Field(&LunRecord::name, "db")));
+  EXPECT_THAT(report->restored, ElementsAre(Field(&catalog::LunRecord::name, "db")));
   EXPECT_THAT(report->proposals, ElementsAre("db web"));
   EXPECT_THAT(report->lost, Contains(HasSubstr("junk.img")));
   EXPECT_THAT(report->lost, Contains(HasSubstr("host web")));
