@@ -72,7 +72,7 @@ def mounted(fs, directory, size):
         raise Skip(f"{MKFS[fs][0]} is not installed")
     directory = pathlib.Path(directory)
     image, where = directory / f"{fs}.disk", directory / fs
-    where.mkdir()
+    where.mkdir(exist_ok=True)
     with open(image, "wb") as file:
         file.truncate(size)
     gateway.run([*MKFS[fs], image])
