@@ -113,7 +113,7 @@ class Generator {
     do {  // at least once, however late the machine lets us run
       launch_all();
       collect(end);
-    } while (Clock::now() < end);
+    } while (Clock::now() < end && (load_.requests == 0 || latencies_.size() < load_.requests));
   }
 
   void drain() {

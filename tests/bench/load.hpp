@@ -33,6 +33,7 @@ struct Load {
   std::uint64_t region = 0;        ///< bytes; 0 is to the end of the disk
   std::chrono::duration<double> warm_up{0.3};
   std::chrono::duration<double> length{3};
+  std::uint64_t requests = 0;  ///< that many end it sooner, give or take the depth; 0 is no limit
   std::uint64_t seed = 1;
   int target_pid = 0;  ///< whose CPU time is measured; 0 is nobody's
 };

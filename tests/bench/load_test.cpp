@@ -118,7 +118,8 @@ TEST(LoadTest, AtARateRequestsAreDueEvenlyHoweverLateTheyAreSent) {
   auto load = load_of("randwrite");
   load.depth = 4;
   load.rate = 1000;
-  load.length = std::chrono::milliseconds(40);
+  load.length = std::chrono::hours(1);
+  load.requests = 20;
   run(target, load);
   ASSERT_GT(target.seen.size(), 2);
   for (std::size_t i = 1; i < target.seen.size(); ++i)
@@ -133,8 +134,18 @@ TEST(LoadTest, AtARateAStallIsWaitedForByAllThatWereDue) {
   load.depth = 4;
   load.rate = 1000;
   load.warm_up = std::chrono::milliseconds(0);
-  load.length = std::chrono::milliseconds(20);
+  load.length = std::chrono::hours(1);  // it ends with the first answer
+  load.requests = 1;
   EXPECT_GE(run(target, load).longest_us, 3000) << "the first, while three more became due";
+}
+
+TEST(LoadTest, EndsSoonerAfterAsManyRequestsAsAskedFor) {
+  RecordingTarget target;
+  auto load = load_of("seqwrite");
+  load.warm_up = std::chrono::seconds(0);
+  load.length = std::chrono::hours(1);
+  load.requests = 100;
+  EXPECT_EQ(run(target, load).requests, 100);
 }
 
 TEST(LoadTest, WritesAreDurableWhenAskedFor) {

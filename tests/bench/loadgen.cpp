@@ -44,6 +44,7 @@ int run_load(int argc, char** argv) {
                  "requests a second instead, over iSCSI; a latency counts from when "
                  "its request was due")
       ->check(CLI::PositiveNumber);
+  app.add_option("--requests", load.requests, "end after so many, if that is sooner");
   app.add_flag("--durable", load.durable, "writes with FUA");
   app.add_option("--seed", load.seed, "of offsets and data");
   app.add_option("--target-pid", load.target_pid, "process whose CPU time is measured");

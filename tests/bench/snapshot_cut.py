@@ -52,7 +52,7 @@ class Disk:
         found, took, within = Load(self.options, url, self.options.seconds, seed=1).run_beside(action)
         self.took[kind].append(took * 1e3)
         if not within and kind != "ficlone":  # whose pause holds the load up itself
-            self.options.note(f"{self.fs}, {self.name}: {kind} ended after the load")
+            self.options.note(f"{self.name}: {kind} ended after the load")
         return found
 
     def plain(self):

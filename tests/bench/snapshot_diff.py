@@ -10,13 +10,14 @@ from snapshot_lab import BLOCK, SHARES, gateway, load, row
 from snapshot_served import Served
 
 LUN, BOUND_MS = "disk", 2000
-RATE = 20_000  # the same seed writes the same blocks; a rate makes how many certain
+PATIENCE = 60  # seconds for 100,000 writes
 
 
 def write(options, server, seed):
-    """About as many scattered blocks as there are changes to be found; how many."""
-    found = load(options, server.gateway.url(LUN), options.changes / RATE, depth=256, rate=RATE, seed=seed, warm_up=0)
-    return found["requests"]
+    """As many scattered blocks as there are changes to be found; the same seed, the same blocks."""
+    found = load(options, server.gateway.url(LUN), PATIENCE, requests=options.changes, seed=seed, warm_up=0)
+    if found["requests"] < options.changes:
+        raise gateway.ServerError(f"only {found['requests']} of {options.changes} blocks were written in {PATIENCE} s")
 
 
 def timed(action):
@@ -43,7 +44,7 @@ def measure(options, fs, where):
         write(options, server, 1)
         write(options, server, 2)
         server.cut(LUN, "a")
-        written = write(options, server, 1)
+        write(options, server, 1)
         server.cut(LUN, "b")
         for name in ("b", "a") if fs in SHARES else ():
             server.until_whole(LUN, name)
@@ -55,7 +56,7 @@ def measure(options, fs, where):
             if fs in SHARES:
                 found["maps alone"].append(maps_alone(server, ("a", "b")))
         blocks = changed_bytes(json.loads(out.read_text())) // BLOCK
-        if blocks < 0.99 * written:  # two of its writes seldom hit the same block of so many
-            raise gateway.ServerError(f"the list has {blocks} blocks of the {written} that were written")
+        if blocks < 0.99 * options.changes:  # two writes seldom hit the same block of so many
+            raise gateway.ServerError(f"the list has {blocks} blocks of the {options.changes} that were written")
         peer = "maps alone" if fs in SHARES else None
         yield row(f"list of {blocks} changed blocks", fs, found, peer, bound=BOUND_MS, judged="value")

@@ -7,7 +7,7 @@ import select
 
 from snapshot_lab import gateway
 
-SETTLE_SECONDS = 1.0
+SETTLE_SECONDS = 0.5
 
 
 class Served:
