@@ -163,8 +163,8 @@ struct RegistryOptions {
 /// What `catalog rebuild` found.
 struct RebuildReport {
   std::vector<catalog::LunRecord> restored;  ///< LUNs taken up from their trailers
-  std::vector<std::string> proposals;  ///< grants to confirm: "lun host"
-  std::vector<std::string> lost;       ///< what no trailer could tell, a line each
+  std::vector<std::string> proposals;        ///< grants to confirm: "lun host"
+  std::vector<std::string> lost;             ///< what no trailer could tell, a line each
 };
 
 /// Thread-safe; every call blocks (files, catalog): control threads only.

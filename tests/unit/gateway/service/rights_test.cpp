@@ -5,7 +5,6 @@
 namespace caisson::service {
 namespace {
 
-
 class RightsTest : public SnapshotVerbsTest {
  protected:
   void SetUp() override {
