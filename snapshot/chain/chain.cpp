@@ -63,6 +63,12 @@ Outcome<std::shared_ptr<Member>> Chain::prepare(const MapHeader& header) {
   return Member::create(parts_.place, header);
 }
 
+Outcome<> Chain::clean_up(const Uuid& snapshot) {
+  Use use(*this);
+  if (!use) return Use::refused();
+  return Member::clean_up(parts_.place, snapshot);
+}
+
 void Chain::switch_to(std::shared_ptr<Member> member) noexcept {
   needed_.store(member->captured().get(), std::memory_order_release);
   switches_.fetch_add(1);

@@ -90,6 +90,8 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   // A cut, in this order (docs/design/capture.md, "The cut"), under hold_cuts().
 
   Outcome<std::shared_ptr<Member>> prepare(const MapHeader& header);
+  /// After a prepare() that failed: nothing is left of its files. A failure: perhaps.
+  Outcome<> clean_up(const Uuid& snapshot);
   /// From now on `member` captures. Nothing that changes data is in flight.
   void switch_to(std::shared_ptr<Member> member) noexcept;
   /// The record of its cut is durable.

@@ -35,9 +35,15 @@ Outcome<std::shared_ptr<Member>> Member::create(const Place& place, const MapHea
   auto made = place.make();
   if (made) made = member->make_files(header);
   if (made) return member;
-  for (const auto& name : {map_name(header.snapshot), hidden_image_name(header.snapshot)})
-    (void)place.remove(name);
+  (void)clean_up(place, header.snapshot);
   return made.error();
+}
+
+Outcome<> Member::clean_up(const Place& place, const Uuid& snapshot) {
+  for (const auto& name : {map_name(snapshot), hidden_image_name(snapshot)})
+    if (auto gone = place.remove(name); !gone) return gone;
+  auto synced = place.sync();
+  return synced || synced.error().code == Errc::not_found ? Outcome<>() : synced;
 }
 
 void Member::set_captured(Primitive primitive, std::uint64_t unit) {

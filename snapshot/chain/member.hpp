@@ -46,9 +46,12 @@ class Member {
     bool creating = false;       ///< a ghost that was never reported, perhaps never made
   };
 
-  /// Makes the files of a snapshot that will be cut; durable, names too. Errc::no_space
-  /// and others leave nothing behind.
+  /// Makes the files of a snapshot that will be cut; durable, names too. After a failure,
+  /// Errc::no_space and others: clean_up().
   static Outcome<std::shared_ptr<Member>> create(const Place& place, const MapHeader& header);
+  /// What a create() that failed left of its files, durably. Until that succeeds a power cut
+  /// may bring them back, and somebody has to know of them.
+  static Outcome<> clean_up(const Place& place, const Uuid& snapshot);
   /// Takes one up. Believes nothing of what a former process wrote but what is durable,
   /// however that ended: a sync of its files may have failed. Errc::not_found, corrupt: its
   /// files are gone or damaged.

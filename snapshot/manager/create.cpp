@@ -250,8 +250,11 @@ void Manager::take_back(std::vector<Cut>& cuts) {
         log::warning("snapshot '{}' was not reported: {}", cut.record.name, hidden.error().message);
     } else if (cut.member) {
       cut.chain->discard(cut.member);
-    } else {
+    } else if (auto cleaned = cut.chain->clean_up(cut.record.uuid); cleaned) {
       forget(cut.record.uuid);
+    } else {  // the next start does it
+      log::warning("what was made of snapshot '{}' may be left: {}", cut.record.name,
+                   cleaned.error().message);
     }
   }
 }

@@ -111,7 +111,7 @@ Outcome<Uuid> ChainWorld::cut(const std::string& name) {
   if (!row_change([&] { rows[uuid] = {name, ++last_sequence, capacity}; })) return dead;
   auto member = chain->prepare(header);
   if (!member) {
-    (void)row_change([&] { rows.erase(uuid); });
+    if (chain->clean_up(uuid)) (void)row_change([&] { rows.erase(uuid); });
     return member.error();
   }
   chain->switch_to(*member);
