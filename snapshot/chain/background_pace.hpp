@@ -18,6 +18,8 @@ class BackgroundPace {
   using Time = Clock::Monotonic;
   using Duration = HostPace::Duration;
 
+  static constexpr double kCautious = 32;  ///< how many times a step's length it rests at first
+
   BackgroundPace(const Clock& clock, const Uuid& lun) : clock_(clock), lun_(lun), meter_(clock) {}
 
   /// There is background work from now on, or none. Any thread.
@@ -59,7 +61,7 @@ class BackgroundPace {
   std::atomic<bool> busy_{false};  ///< hosts did something since the last step
   std::atomic<bool> anew_{false};  ///< it was not watched before
   HostMeter meter_;
-  HostPace pace_;
+  HostPace pace_{kCautious};
   Duration took_{0};  ///< the last step
   Time looked_{};     ///< at what the meter has
   Time busy_until_{};

@@ -3,6 +3,9 @@
 #include "snapshot/chain/chain.hpp"
 
 #include <algorithm>
+#include <array>
+#include <chrono>
+#include <future>
 #include <utility>
 
 #include "snapshot/chain/lane.hpp"
@@ -11,6 +14,23 @@
 
 namespace caisson::snapshot {
 namespace {
+
+constexpr int kPasses = 8;
+constexpr auto kLittle = std::chrono::milliseconds(50);
+
+/// What is written meanwhile is cached again: until that is little.
+void write_back_cached(file_store::File& file, std::chrono::steady_clock::time_point until) {
+  using Clock = std::chrono::steady_clock;
+  auto size = file.attributes();
+  if (!size) return;
+  const std::array<file_store::ByteRange, 1> all{{{0, size->size}}};
+  for (int pass = 0; pass < kPasses; ++pass) {
+    auto began = Clock::now();
+    file.write_back(all);
+    auto now = Clock::now();
+    if (now - began < kLittle || now >= until) return;
+  }
+}
 
 Failure unknown(const Uuid& snapshot) {
   return failure(Errc::not_found, "there is no snapshot " + snapshot.to_string());
@@ -61,6 +81,22 @@ Outcome<std::shared_ptr<Member>> Chain::prepare(const MapHeader& header) {
   Use use(*this);
   if (!use) return Use::refused();
   return Member::create(parts_.place, header);
+}
+
+std::future<void> Chain::write_back(std::chrono::milliseconds limit) {
+  std::promise<void> none;
+  none.set_value();
+  if (writing_back_.exchange(true)) return none.get_future();  // an earlier one hangs
+  auto written = std::make_shared<std::promise<void>>();
+  auto until = std::chrono::steady_clock::now() + limit;
+  auto work = [self = shared_from_this(), written, until] {
+    if (Use use(*self); use) write_back_cached(*self->parts_.source, until);
+    self->writing_back_.store(false);
+    written->set_value();
+  };
+  if (parts_.threads->post(write_back_lane_, work)) return written->get_future();
+  writing_back_.store(false);
+  return none.get_future();
 }
 
 Outcome<> Chain::clean_up(const Uuid& snapshot) {

@@ -5,9 +5,11 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,6 +19,7 @@
 
 #include "snapshot/chain/background_pace.hpp"
 #include "snapshot/chain/changes.hpp"
+#include "snapshot/chain/clone_cost.hpp"
 #include "snapshot/chain/member_list.hpp"
 #include "snapshot/chain/pacer.hpp"
 #include "snapshot/index/capture_index.hpp"
@@ -89,6 +92,9 @@ class Chain final : public std::enable_shared_from_this<Chain> {
 
   // A cut, in this order (docs/design/capture.md, "The cut"), under hold_cuts().
 
+  /// Has most of what is only cached written, so that captures find little of it. Does not
+  /// block; begins no more of it after `limit`, but a file that hangs may never end it.
+  std::future<void> write_back(std::chrono::milliseconds limit);
   Outcome<std::shared_ptr<Member>> prepare(const MapHeader& header);
   /// After a prepare() that failed: nothing is left of its files. A failure: perhaps.
   Outcome<> clean_up(const Uuid& snapshot);
@@ -197,6 +203,7 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   // On the lane.
   void post_work();
   void work();
+  void gather();
   std::deque<Waiter*> take_waiters();
   void round(std::deque<Waiter*>& waiters);
   Outcome<> capture_for(std::deque<Waiter*>& waiters);
@@ -266,6 +273,8 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   std::atomic<std::uint64_t> switches_{0};
   const std::shared_ptr<ControlLane> lane_ = std::make_shared<ControlLane>();
 
+  const std::shared_ptr<ControlLane> write_back_lane_ = std::make_shared<ControlLane>();
+  std::atomic<bool> writing_back_{false};
   std::mutex cut_mutex_;
   mutable std::mutex members_mutex_;
   std::shared_ptr<const Members> members_ = std::make_shared<const Members>();
@@ -275,8 +284,12 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   std::mutex waiting_mutex_;
   std::deque<Waiter*> waiting_;
   bool working_ = false;
+  std::size_t expected_ = 0;  ///< waiters of the next round, once those of the last are back
+  std::condition_variable enough_;
 
   // The lane's.
+  CloneCost clone_cost_;
+  std::chrono::nanoseconds round_took_{0};
   std::deque<Removal> removals_;
   std::atomic<bool> removing_{false};  ///< there are some; for anybody
   std::vector<Retired> retired_;       ///< perhaps still looked at

@@ -109,7 +109,7 @@ Chain::Step Chain::complete_next() {
 Chain::Step Chain::fill(const std::shared_ptr<Member>& member, file_store::File& from) {
   if (std::exchange(cursor_of_, member->uuid()) != member->uuid()) cursor_ = 0;
   if (auto begun = member->begin(wall_ms()); !begun) return background_failed(begun.error());
-  auto filled = fill_by_reflink(*member, from, cursor_);
+  auto filled = fill_by_reflink(*member, from, cursor_, clone_cost_);
   if (!filled) {
     cursor_ = 0;  // what was not recorded lies before it
     return background_failed(filled.error());

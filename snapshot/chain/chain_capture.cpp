@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rounds of captures: what hosts' writes wait for.
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "snapshot/chain/capture.hpp"
@@ -21,6 +20,9 @@ constexpr std::uint64_t kPiece = std::uint64_t{4} << 20;
 constexpr std::uint64_t kRound = std::uint64_t{16} << 20;
 /// Segments that may wait to be moved: what they hold is known in memory.
 constexpr std::size_t kMostSegments = 16;
+/// A round waits for others so much of what the last one took, and no longer than that.
+constexpr int kPatience = 8;
+constexpr std::chrono::milliseconds kLongestGather{5};
 constexpr std::uint64_t kUnitsOfMove = 256;  // about what one step moves
 
 }  // namespace
@@ -30,7 +32,10 @@ void Chain::hold_back(IoRequest& request) {
   {
     std::lock_guard lock(waiting_mutex_);
     waiting_.push_back(waiter);
-    if (std::exchange(working_, true)) return;
+    if (std::exchange(working_, true)) {
+      if (waiting_.size() >= expected_) enough_.notify_one();
+      return;
+    }
   }
   post_work();
 }
@@ -48,14 +53,26 @@ void Chain::post_work() {
 
 /// One round, then whatever else waits for the lane.
 void Chain::work() {
+  gather();
   auto waiters = take_waiters();
+  const auto began = std::chrono::steady_clock::now();
   if (!waiters.empty()) round(waiters);
+  round_took_ = std::chrono::steady_clock::now() - began;
   {
     std::lock_guard lock(waiting_mutex_);
     working_ = !waiting_.empty();
     if (!working_) return;
   }
   post_work();
+}
+
+/// Those that the last round let go come again soon: one that came first waits a little for
+/// them, else they would wait for a round of its own.
+void Chain::gather() {
+  const auto patience = std::min<std::chrono::nanoseconds>(round_took_ / kPatience, kLongestGather);
+  std::unique_lock lock(waiting_mutex_);
+  if (expected_ > 1)
+    enough_.wait_for(lock, patience, [this] { return waiting_.size() >= expected_; });
 }
 
 std::deque<Chain::Waiter*> Chain::take_waiters() {
@@ -67,19 +84,19 @@ void Chain::round(std::deque<Waiter*>& waiters) {
   if (auto captured = capture_for(waiters); !captured)
     return capture_failed(waiters, captured.error());
   std::deque<Waiter*> rest;
+  const auto all = waiters.size();
   for (auto* waiter : waiters)
     holds_back(waiter->next, waiter->length) ? rest.push_back(waiter) : let_go(*waiter, {});
   // They were first, and go on with those that have come meanwhile.
   std::lock_guard lock(waiting_mutex_);
+  expected_ = all + waiting_.size();
   waiting_.insert(waiting_.begin(), rest.begin(), rest.end());
 }
 
 /// How far what it waits for is a hole of the container.
 std::uint64_t Chain::hole_after(const Waiter& waiter) const {
-  std::array<file_store::FileExtent, 1> extent;
-  auto found = file_store::extents(*parts_.source, waiter.next, waiter.length, extent);
-  if (!found || *found == 0 || extent[0].data) return 0;
-  return std::min(waiter.length, extent[0].length);
+  auto data = parts_.source->seek_data(waiter.next, waiter.length);
+  return data ? *data - waiter.next : 0;
 }
 
 /// Captures the next piece of each.
@@ -112,7 +129,7 @@ Outcome<> Chain::capture_units(Member& member, std::vector<Run> wanted) {
     return captured;
   }
   if (auto begun = member.begin(wall_ms()); !begun) return begun;
-  return capture_by_reflink(member, *parts_.source, wanted);
+  return capture_by_reflink(member, *parts_.source, wanted, clone_cost_);
 }
 
 /// Where the background does not keep up with what hosts overwrite, they wait for it.

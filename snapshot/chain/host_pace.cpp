@@ -8,7 +8,7 @@ namespace caisson::snapshot {
 namespace {
 
 constexpr double kQuantile = 0.99;
-constexpr double kToleranceOfOne = 0.30;  // of weight 1
+constexpr double kToleranceOfOne = 0.20;  // of weight 1
 constexpr double kMore = 2, kLess = 0.8;
 
 constexpr std::uint64_t kEnough = 1000;      // for a verdict that is no alarm

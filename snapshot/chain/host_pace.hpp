@@ -20,7 +20,7 @@ struct HostLatencies {
 ///
 ///   0  never rests.
 ///   N  rests at least N times what a step took, while hosts are at work; longer, as long
-///      as their 99th percentile is more than 30/N percent above that in the rests.
+///      as their 99th percentile is more than 20/N percent above that in the rests.
 ///
 /// A rest is never longer than a second, or N times the step if that is more: however the
 /// hosts fare, a step follows, which is about 1 MiB. Pure: no time but what it is told.
@@ -34,6 +34,9 @@ class HostPace {
   static constexpr std::chrono::seconds kLongestWindow{2};  ///< and at the latest
   static constexpr std::chrono::seconds kLongestRest{1};
   static constexpr double kMostTimes = 512;
+
+  /// `times`: what is rested until it is known what hosts bear.
+  explicit HostPace(double times = 1) noexcept : times_(times) {}
 
   /// After a time of which it has heard nothing. What it found before holds on.
   void begin(Time now) noexcept;
@@ -53,7 +56,7 @@ class HostPace {
   Verdict judge(Duration age, unsigned weight);
   Verdict judge_blindly(Duration age) const noexcept;
 
-  double times_ = 1;
+  double times_;
   LatencyHistogram reference_;  ///< alone, the last few thousand
   LatencyHistogram all_;        ///< since the window began
   std::uint64_t alone_ = 0;     ///< of these

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The public name of a snapshot, and how its files go.
 #include <algorithm>
-#include <array>
 
 #include "snapshot/chain/member.hpp"
 #include "storage_object/base/errc.hpp"
@@ -15,10 +14,10 @@ constexpr std::uint64_t kSlice = std::uint64_t{4} << 20;
 constexpr std::uint64_t kLeastSlice = std::uint64_t{64} << 10;
 constexpr std::size_t kExtents = 64;
 
-std::uint64_t slice_of(file_store::File& file, const file_store::FileExtent& extent) {
-  auto length = std::min(extent.length, kSlice);
+std::uint64_t slice_at(file_store::File& file, std::uint64_t offset, std::uint64_t end) {
+  auto length = std::min(end - offset, kSlice);
   while (length > kLeastSlice) {
-    auto count = file.count_extents(extent.offset, length, kExtents + 1);
+    auto count = file.count_extents(offset, length, kExtents + 1);
     if (!count || *count <= kExtents) break;
     length = std::max(kLeastSlice, length / 2);
   }
@@ -128,16 +127,14 @@ Outcome<bool> Member::reclaim_some() {
     file = image_;
   }
   while (file && file->traits().punch && reclaimed_ < padded_capacity()) {
-    std::array<file_store::FileExtent, 1> extents;
-    auto found = file_store::extents(*file, reclaimed_, padded_capacity() - reclaimed_, extents);
-    if (!found || *found == 0) break;
-    if (extents[0].data) {
-      auto length = slice_of(*file, extents[0]);
-      reclaimed_ = extents[0].offset + length;
-      if (!file_store::apply(*file, file_store::FileOp::punch, extents[0].offset, length)) break;
-      return true;
-    }
-    reclaimed_ = extents[0].offset + extents[0].length;
+    auto data = file->seek_data(reclaimed_, padded_capacity() - reclaimed_);
+    if (!data) break;
+    reclaimed_ = *data;
+    if (*data == padded_capacity()) break;
+    auto length = slice_at(*file, *data, padded_capacity());
+    reclaimed_ += length;
+    if (!file_store::apply(*file, file_store::FileOp::punch, *data, length)) break;
+    return true;
   }
   std::lock_guard lock(mutex_);
   image_.reset();

@@ -184,7 +184,16 @@ Outcome<> Manager::prepare(std::vector<Cut>& cuts, const CreateOptions& options)
   return {};
 }
 
+/// All at once; who hangs holds nobody up.
+void Manager::write_back(std::vector<Cut>& cuts) {
+  const auto until = std::chrono::steady_clock::now() + options_.write_back_limit;
+  std::vector<std::future<void>> written;
+  for (auto& cut : cuts) written.push_back(cut.chain->write_back(options_.write_back_limit));
+  for (const auto& one : written) (void)one.wait_until(until);
+}
+
 Outcome<> Manager::switch_all(std::vector<Cut>& cuts) {
+  write_back(cuts);
   std::vector<Uuid> luns;
   luns.reserve(cuts.size());
   for (const auto& cut : cuts) luns.push_back(cut.lun.uuid);

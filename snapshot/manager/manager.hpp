@@ -37,7 +37,8 @@ struct ManagerOptions {
   LunHost* luns = nullptr;
   Pacer* pacer = nullptr;  ///< nullptr: one of its own
   const Clock* clock = &Clock::system();
-  std::chrono::milliseconds cut_limit{5000};  ///< for what is in flight to end
+  std::chrono::milliseconds write_back_limit{4000};  ///< before a cut, of what is cached
+  std::chrono::milliseconds cut_limit{5000};         ///< for what is in flight to end
   /// For what is only derived of many snapshots, a file a LUN; empty: it stays in memory.
   std::string index_directory = {};
 };
@@ -199,6 +200,7 @@ class Manager final : private ChainObserver {
 
   Outcome<std::vector<Cut>> plan(const CreateOptions& options);
   Outcome<> prepare(std::vector<Cut>& cuts, const CreateOptions& options);
+  void write_back(std::vector<Cut>& cuts);
   Outcome<> switch_all(std::vector<Cut>& cuts);
   Outcome<> commit(std::vector<Cut>& cuts);
   void take_back(std::vector<Cut>& cuts);

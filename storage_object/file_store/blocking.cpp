@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <array>
 #include <atomic>
 #include <cerrno>
 
@@ -45,9 +46,23 @@ Result<MapPage> File::extent_map(std::uint64_t, std::uint64_t, std::span<MapExte
   return unsupported();
 }
 
+Result<std::uint64_t> File::seek_data(std::uint64_t offset, std::uint64_t length) {
+  const auto end = offset + length;
+  while (offset < end) {
+    std::array<FileExtent, 1> extent;
+    auto found = extents(*this, offset, end - offset, extent);
+    if (!found) return found.error();
+    if (*found == 0 || extent[0].data) return offset;
+    offset = extent[0].offset + extent[0].length;
+  }
+  return end;
+}
+
 Result<std::size_t> File::count_extents(std::uint64_t, std::uint64_t, std::size_t) {
   return unsupported();
 }
+
+void File::write_back(std::span<const ByteRange>) {}
 
 Result<> File::set_read_only() { return unsupported(); }
 Result<> File::set_writable() { return unsupported(); }

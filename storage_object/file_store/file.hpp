@@ -59,6 +59,11 @@ struct FileId {
   bool operator==(const FileId&) const = default;
 };
 
+struct ByteRange {
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+};
+
 struct FileAttributes {
   std::uint64_t size = 0;       ///< bytes
   std::uint64_t allocated = 0;  ///< bytes of space it occupies
@@ -142,10 +147,18 @@ class File {
   /// EOPNOTSUPP where the file system tells no maps.
   virtual Result<MapPage> extent_map(std::uint64_t offset, std::uint64_t length,
                                      std::span<MapExtent> room);
+  /// Where the first data of the range begins, its end if there is none: as FileOp::extents
+  /// says, without looking for the end of what it finds, which may be many extents away.
+  virtual Result<std::uint64_t> seek_data(std::uint64_t offset, std::uint64_t length);
   /// How many extents the range has, or `most` if there are more. Cheap: writes
   /// nothing back, so that what is only cached may not count. EOPNOTSUPP as above.
   virtual Result<std::size_t> count_extents(std::uint64_t offset, std::uint64_t length,
                                             std::size_t most);
+  /// Has what is only cached of the ranges written, all of them at once, and waits for that
+  /// while other I/O of the file goes on: what comes next and stops the file, such as a
+  /// clone, then has less to do. Promises nothing: it is not durable after it, and a
+  /// failure is left for the next sync to tell.
+  virtual void write_back(std::span<const ByteRange> ranges);
   /// Mode 0440: nobody opens it for writing any more (EACCES; but root may), while
   /// handles that can write go on. Works on any handle. Durable after sync_all().
   virtual Result<> set_read_only();

@@ -42,9 +42,15 @@ class ControlFile final : public file_store::File {
                                          std::span<file_store::MapExtent> room) override {
     return file_->extent_map(offset, length, room);
   }
+  Result<std::uint64_t> seek_data(std::uint64_t offset, std::uint64_t length) override {
+    return file_->seek_data(offset, length);
+  }
   Result<std::size_t> count_extents(std::uint64_t offset, std::uint64_t length,
                                     std::size_t most) override {
     return file_->count_extents(offset, length, most);
+  }
+  void write_back(std::span<const file_store::ByteRange> ranges) override {
+    file_->write_back(ranges);
   }
   Result<> set_read_only() override { return file_->set_read_only(); }
   Result<> set_writable() override { return file_->set_writable(); }

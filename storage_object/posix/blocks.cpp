@@ -168,4 +168,17 @@ Result<std::size_t> count_blocks(int file, std::uint64_t offset, std::uint64_t l
   return count;
 }
 
+std::uint64_t data_until(int file, std::uint64_t offset, std::uint64_t end) {
+  Batch batch;
+  if (end > kEnd || offset >= end || batch.ask(file, offset, end, 0, kBatch)) return offset;
+  auto at = offset;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    auto extent = batch[i];
+    // What is unwritten may have data in the cache.
+    if (extent.offset > at || (extent.flags & FIEMAP_EXTENT_UNWRITTEN) != 0) break;
+    at = std::max(at, extent.end);
+  }
+  return std::min(at, end);
+}
+
 }  // namespace caisson::posix

@@ -23,4 +23,8 @@ Result<file_store::MapPage> map_blocks(int file, std::uint64_t offset, std::uint
 Result<std::size_t> count_blocks(int file, std::uint64_t offset, std::uint64_t length,
                                  std::size_t most);
 
+/// Up to where the range is known to be data, if it begins with data: at least `offset`, at
+/// most `end`. May stop short of it, after a number of extents, or where it cannot tell.
+std::uint64_t data_until(int file, std::uint64_t offset, std::uint64_t end);
+
 }  // namespace caisson::posix

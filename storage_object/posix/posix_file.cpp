@@ -2,6 +2,7 @@
 #include "storage_object/posix/posix_file.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -87,9 +88,25 @@ Result<file_store::MapPage> PosixFile::extent_map(std::uint64_t offset, std::uin
   return map_blocks(descriptor(), offset, length, room);
 }
 
+Result<std::uint64_t> PosixFile::seek_data(std::uint64_t offset, std::uint64_t length) {
+  return seek(descriptor(), offset, offset + length, SEEK_DATA);
+}
+
 Result<std::size_t> PosixFile::count_extents(std::uint64_t offset, std::uint64_t length,
                                              std::size_t most) {
   return count_blocks(descriptor(), offset, length, most);
+}
+
+void PosixFile::write_back(std::span<const file_store::ByteRange> ranges) {
+  // Each open file hears of a failed write once: ours must hear of it in a sync.
+  auto path = fmt::format("/proc/self/fd/{}", descriptor());
+  UniqueFd other(retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
+  if (other.get() < 0) return;
+  for (auto flags : {SYNC_FILE_RANGE_WRITE, SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_BEFORE |
+                                                SYNC_FILE_RANGE_WAIT_AFTER})
+    for (const auto& range : ranges)
+      (void)::sync_file_range(other.get(), static_cast<off_t>(range.offset),
+                              static_cast<off_t>(range.length), static_cast<unsigned>(flags));
 }
 
 Result<> PosixFile::set_read_only() { return set_mode(0440); }

@@ -38,8 +38,10 @@ class PosixFile final : public file_store::File {
                        std::uint64_t to) override;
   Result<file_store::MapPage> extent_map(std::uint64_t offset, std::uint64_t length,
                                          std::span<file_store::MapExtent> room) override;
+  Result<std::uint64_t> seek_data(std::uint64_t offset, std::uint64_t length) override;
   Result<std::size_t> count_extents(std::uint64_t offset, std::uint64_t length,
                                     std::size_t most) override;
+  void write_back(std::span<const file_store::ByteRange> ranges) override;
   Result<> set_read_only() override;
   Result<> set_writable() override;
 

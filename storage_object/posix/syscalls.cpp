@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "storage_object/posix/blocks.hpp"
+
 namespace caisson::posix {
 namespace {
 
@@ -30,33 +32,56 @@ int call(const Operation& operation) {
   }
 }
 
-/// The end of the run of data (or hole) that covers `at`, at most `end`; ENXIO
-/// means nothing of the kind follows.
-Result<std::uint64_t> seek(int fd, std::uint64_t at, std::uint64_t end, int whence) {
-  auto found = ::lseek(fd, static_cast<off_t>(at), whence);
-  if (found >= 0) return std::min(static_cast<std::uint64_t>(found), end);
-  if (errno == ENXIO) return end;
-  return Error(errno, boost::system::system_category());
+/// SEEK_HOLE goes from extent to extent until it finds one, however far behind `end`.
+constexpr std::uint64_t kShort = std::uint64_t{16} << 20;
+
+Result<std::uint64_t> end_of_data(int fd, std::uint64_t at, std::uint64_t end) {
+  if (end - at <= kShort)
+    if (auto until = data_until(fd, at, end); until > at) return until;
+  return seek(fd, at, end, SEEK_HOLE);
+}
+
+/// Behind the last one if they touch and are the same.
+void put_extent(FileRequest& request, const file_store::FileExtent& extent) {
+  if (request.extent_count != 0) {
+    auto& last = request.extents[request.extent_count - 1];
+    if (last.data == extent.data) {
+      last.length += extent.length;
+      return;
+    }
+  }
+  request.extents[request.extent_count++] = extent;
 }
 
 Error find_extents(int fd, FileRequest& request) {
   auto end = request.offset + request.length;
   request.extent_count = 0;
-  for (auto at = request.offset; at < end && request.extent_count < request.extents.size();) {
+  if (request.extents.empty()) return {};
+  for (auto at = request.offset; at < end;) {
     auto data = seek(fd, at, end, SEEK_DATA);
     if (!data) return data.error();
     auto is_data = *data == at;
-    auto stop = is_data ? seek(fd, at, end, SEEK_HOLE) : data;
+    if (request.extent_count == request.extents.size() &&
+        request.extents[request.extent_count - 1].data != is_data)
+      break;
+    auto stop = is_data ? end_of_data(fd, at, end) : data;
     if (!stop) return stop.error();
     // A hole punched between the two calls: look again from here.
     if (*stop == at) continue;
-    request.extents[request.extent_count++] = {at, *stop - at, is_data};
+    put_extent(request, {at, *stop - at, is_data});
     at = *stop;
   }
   return {};
 }
 
 }  // namespace
+
+Result<std::uint64_t> seek(int fd, std::uint64_t at, std::uint64_t end, int whence) {
+  auto found = ::lseek(fd, static_cast<off_t>(at), whence);
+  if (found >= 0) return std::min(static_cast<std::uint64_t>(found), end);
+  if (errno == ENXIO) return end;
+  return Error(errno, boost::system::system_category());
+}
 
 void perform(Operation& operation) {
   auto& request = operation.request();

@@ -199,6 +199,12 @@ Result<file_store::MapPage> SimFile::extent_map(std::uint64_t offset, std::uint6
   return core_->map(*node_, offset, length, room);
 }
 
+void SimFile::write_back(std::span<const file_store::ByteRange> ranges) {
+  auto lock = core_->lock();
+  for (const auto& range : ranges)
+    (void)core_->enter_blocking(lock, SimOp::write_back, node_.get(), range.offset, range.length);
+}
+
 Result<std::size_t> SimFile::count_extents(std::uint64_t offset, std::uint64_t length,
                                            std::size_t most) {
   if (auto bad = check_map(offset, length)) return bad;

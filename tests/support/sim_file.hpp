@@ -25,6 +25,8 @@ class SimFile final : public file_store::File {
                        std::uint64_t to) override;
   Result<file_store::MapPage> extent_map(std::uint64_t offset, std::uint64_t length,
                                          std::span<file_store::MapExtent> room) override;
+  /// Makes nothing durable that a cut would not sometimes have kept anyway.
+  void write_back(std::span<const file_store::ByteRange> ranges) override;
   Result<std::size_t> count_extents(std::uint64_t offset, std::uint64_t length,
                                     std::size_t most) override;
   Result<> set_read_only() override { return set_mode(true); }

@@ -71,6 +71,7 @@ enum class SimOp {
   space,
   look_up,
   map,
+  write_back,
 };
 
 struct SimOptions {

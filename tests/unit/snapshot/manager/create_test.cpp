@@ -51,6 +51,19 @@ TEST_F(CreateTest, AGroupIsCutTogetherOrNotAtAll) {
   EXPECT_THAT(machine->names("a"), ElementsAre("g"));
 }
 
+/// What is cached is written before a cut for the hosts' sake only.
+TEST_F(CreateTest, DoesNotWaitForAFileThatHangsWhileItIsWrittenBack) {
+  machine->make("a");
+  machine->fill("a", 1);
+  disk->inject({.op = SimOp::write_back, .hang = true});
+  machine->cut({"a"}, "s1");
+  EXPECT_EQ(disk->hanging(), 1U);
+  machine->cut({"a"}, "s2");  // does not try it again meanwhile
+  machine->fill("a", 2);
+  EXPECT_EQ(machine->held("a", "s1"), filled(8192, 1));
+  disk->release();
+}
+
 TEST_F(CreateTest, RefusesWhatCannotBeCut) {
   machine->make("a");
   auto code_of = [&](CreateOptions options) {

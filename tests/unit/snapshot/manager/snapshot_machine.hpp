@@ -124,8 +124,12 @@ class SnapshotMachine {
 
  private:
   void put_together(object::RegistryOptions& options) {
-    manager_ = std::make_unique<snapshot::Manager>(snapshot::ManagerOptions{
-        .catalog = options.catalog, .luns = &luns_, .pacer = &pacer_, .clock = &clock_});
+    manager_ = std::make_unique<snapshot::Manager>(
+        snapshot::ManagerOptions{.catalog = options.catalog,
+                                 .luns = &luns_,
+                                 .pacer = &pacer_,
+                                 .clock = &clock_,
+                                 .write_back_limit = std::chrono::milliseconds(50)});
     auto started = manager_->start();
     EXPECT_TRUE(started) << started.error().message;
     service::put_snapshots_into(options, *manager_);

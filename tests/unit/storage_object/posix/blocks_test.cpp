@@ -2,11 +2,17 @@
 // What real file systems say of their blocks. Which of them share any is known
 // here, and found by the store without its name.
 #include <gtest/gtest.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
+#include <array>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "storage_object/posix/posix_file.hpp"
 #include "storage_object/posix/posix_store.hpp"
 #include "tests/support/loop_mount.hpp"
 
@@ -15,6 +21,7 @@ namespace {
 
 using caisson::tests::LoopMount;
 using file_store::File;
+using file_store::FileOp;
 using file_store::MapExtent;
 using file_store::MapState;
 
@@ -44,6 +51,38 @@ class BlocksTest : public ::testing::TestWithParam<System> {
     std::vector<MapExtent> room(64);
     room.resize(file.extent_map(0, length, room)->count);
     return room;
+  }
+
+  /// Which blocks of the range are data, asked for `step` bytes at a time.
+  static std::vector<bool> data_of(File& file, std::uint64_t from, std::uint64_t end,
+                                   std::uint64_t step) {
+    std::vector<bool> data((end - from) / kBlock);
+    for (auto at = from; at < end; at += step)
+      for (auto part = at, stop = std::min(at + step, end); part < stop;) {
+        file_store::FileExtent room[3];
+        auto found = extents(file, part, stop - part, room);
+        EXPECT_TRUE(found && *found != 0);
+        for (const auto& extent : std::span(room).first(*found)) {
+          EXPECT_EQ(extent.offset, part);
+          part += extent.length;
+          for (auto i = extent.offset; i < part; i += kBlock) data[i / kBlock] = extent.data;
+        }
+      }
+    return data;
+  }
+  /// Bytes that have no place yet.
+  static std::uint64_t dirty_of(File& any) {
+    auto& file = dynamic_cast<PosixFile&>(any);
+    std::uint64_t bytes = 0;
+    alignas(fiemap) std::array<std::byte, sizeof(fiemap) + 64 * sizeof(fiemap_extent)> memory{};
+    auto* map = reinterpret_cast<fiemap*>(memory.data());
+    map->fm_length = FIEMAP_MAX_OFFSET;
+    map->fm_extent_count = 64;
+    EXPECT_EQ(::ioctl(file.descriptor(), FS_IOC_FIEMAP, map), 0);
+    for (std::uint32_t i = 0; i < map->fm_mapped_extents; ++i)
+      if ((map->fm_extents[i].fe_flags & FIEMAP_EXTENT_DELALLOC) != 0)
+        bytes += map->fm_extents[i].fe_length;
+    return bytes;
   }
 
   std::unique_ptr<LoopMount> mount_;
@@ -116,6 +155,55 @@ TEST_P(CompressedTest, EncodedAndInlineExtentsAreNotTrusted) {
   ASSERT_TRUE(store_->traits().clone);
   ASSERT_TRUE(target->clone_range(*large, 0, kMiB, 0));
   EXPECT_EQ(map(*target, kMiB)[0].state, MapState::untrusted);
+}
+
+/// What is asked of a short range is answered otherwise than of a long one, and alike.
+TEST_P(BlocksTest, DataAndHolesOfAShortRangeAreThoseOfTheWhole) {
+  auto file = store_->create_unnamed({}).value();
+  constexpr auto kSize = 64 * kMiB;
+  file->resize(kSize).value();
+  const std::vector<std::byte> block(kBlock, std::byte{'x'});
+  for (std::uint64_t at = 0; at < 4 * kMiB; at += 2 * kBlock)  // more than a batch of extents
+    write_at(*file, at, block).value();
+  ASSERT_TRUE(!file->traits().allocate || apply(*file, FileOp::allocate, 8 * kMiB, kMiB));
+  write_at(*file, 8 * kMiB + 5 * kBlock, block).value();  // cached, in what is unwritten
+  file->sync_all().value();
+  for (std::uint64_t at = kBlock; at < 2 * kMiB; at += 4 * kBlock)  // data without a hole
+    write_at(*file, at, block).value();
+  write_at(*file, 8 * kMiB + 9 * kBlock, block).value();
+  const auto whole = data_of(*file, 0, kSize, kSize);
+  EXPECT_EQ(data_of(*file, 0, kSize, kMiB), whole);
+  EXPECT_EQ(data_of(*file, 0, kSize, 3 * kBlock), whole);
+  EXPECT_TRUE(whole[0] && whole[1] && whole[2] && !whole[3]);
+  EXPECT_TRUE(whole[8 * kMiB / kBlock + 9]);
+}
+
+TEST_P(BlocksTest, DataIsFoundWithoutItsEnd) {
+  auto file = store_->create_unnamed({}).value();
+  file->resize(16 * kMiB).value();
+  write_at(*file, 8 * kMiB, std::vector<std::byte>(2 * kMiB, std::byte{'x'})).value();
+  EXPECT_EQ(file->seek_data(0, 16 * kMiB).value(), 8 * kMiB);
+  EXPECT_EQ(file->seek_data(0, 4 * kMiB).value(), 4 * kMiB);
+  EXPECT_EQ(file->seek_data(9 * kMiB, 4 * kMiB).value(), 9 * kMiB);
+  EXPECT_EQ(file->seek_data(10 * kMiB, 6 * kMiB).value(), 16 * kMiB);
+  EXPECT_EQ(file->seek_data(32 * kMiB, kMiB).value(), 33 * kMiB) << "behind its end";
+}
+
+/// A delayed block has no address yet; what was written back has.
+TEST_P(BlocksTest, WritesBackWhatIsCachedOfARange) {
+  if (!GetParam().maps || GetParam().type == std::string("btrfs"))
+    GTEST_SKIP() << "nothing tells what is on the disk";
+  auto file = store_->create_unnamed({}).value();
+  file->resize(4 * kMiB).value();
+  for (auto at : {0 * kMiB, 2 * kMiB})
+    write_at(*file, at, std::vector<std::byte>(kMiB, std::byte{'x'})).value();
+  EXPECT_EQ(dirty_of(*file), 2 * kMiB);
+  const std::array<file_store::ByteRange, 1> first{{{0, kMiB}}};
+  file->write_back(first);
+  EXPECT_EQ(dirty_of(*file), kMiB);
+  const std::array<file_store::ByteRange, 1> all{{{0, 4 * kMiB}}};
+  file->write_back(all);
+  EXPECT_EQ(dirty_of(*file), 0U);
 }
 
 }  // namespace
