@@ -129,6 +129,7 @@ Outcome<> Member::load_map(const FolderContents& folder, MapVisitor* elsewhere, 
   Loader loader(captured_->set);
   auto contents = read_map(*map_file_, label, loader);
   if (!contents) return contents.error();
+  for (auto number : loader.moved) pre_images_.use_up(number);
   auto writer = MapWriter::open_at(*map_file_, label, *contents);
   if (writer) map_ = std::make_unique<MapWriter>(std::move(*writer));
   // One that a later version wrote can be read, if it says so, and captures nothing.
@@ -182,6 +183,7 @@ Outcome<> Member::unfold() {
   auto units = std::make_shared<CapturedUnits>((capacity_ - 1) / kPreImageBlock + 1, shift_);
   Loader loader(units->set);
   if (auto told = tell(loader); !told) return told;
+  for (auto number : loader.moved) pre_images_.use_up(number);
   {
     std::lock_guard lock(units_mutex_);
     captured_ = std::move(units);

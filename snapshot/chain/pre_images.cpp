@@ -55,7 +55,7 @@ Outcome<> PreImages::open_one(std::uint32_t number, bool last, std::vector<std::
   for (const auto& entry : segment->entries)
     if (where_.try_emplace(entry.block, Where{segment.get(), entry.offset}).second)
       blocks.push_back(entry.block);
-  next_ = std::max(next_, number + 1);
+  use_up(number);
   segments_.push_back(std::move(segment));
   return {};
 }

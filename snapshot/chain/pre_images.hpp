@@ -3,6 +3,7 @@
 // yet moved into the image.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -26,6 +27,10 @@ class PreImages {
   /// Takes up the segments numbered as in `numbers`, ascending, that the map does not
   /// call moved; tells of their blocks. Files that do not check are Errc::corrupt.
   Outcome<> open(std::span<const std::uint32_t> numbers, std::vector<std::uint64_t>& blocks);
+
+  /// The map says of that number that its segment was moved: no other one may have it, since
+  /// the next start would take that for moved, too.
+  void use_up(std::uint32_t number) { next_ = std::max(next_, number + 1); }
 
   /// Keeps `images`, durably: one write and one sync, unless a segment becomes full. After
   /// a failure another try goes to a new segment: what the old one got is not known.

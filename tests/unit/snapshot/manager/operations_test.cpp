@@ -55,7 +55,7 @@ TEST_F(OperationsTest, WhatIsRemovedLeavesNothingBehind) {
   ASSERT_TRUE(machine->snapshots().remove("a", "s2", false));
   EXPECT_EQ(machine->snapshots().remove("a", "s2", false).error().code, Errc::not_found);
   EXPECT_TRUE(machine->until([&] { return machine->catalog().snapshots()->empty(); }));
-  EXPECT_TRUE(disk->list(".snapshots/a")->empty());
+  EXPECT_TRUE(machine->until([&] { return disk->list(".snapshots/a")->empty(); }));
   machine->cut({"a"}, "s1");
 }
 
