@@ -134,7 +134,10 @@ void add_snapshots(Snapshots& snapshots, const catalog::LunRecord& lun, bool dry
   auto name = [&](const std::string& snapshot) { return lun.name + " " + snapshot; };
   if (dry_run) {
     for (const auto& record : unknown.snapshots)
-      if (record.state == catalog::SnapshotState::present) reply.add_snapshots(name(record.name));
+      if (record.state == catalog::SnapshotState::present)
+        reply.add_snapshots(name(record.name));
+      else if (record.state == catalog::SnapshotState::invalid)
+        reply.add_lost(name(record.name) + ": " + record.reason);
     return;
   }
   auto views = snapshots.list(lun.name);

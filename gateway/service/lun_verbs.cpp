@@ -160,7 +160,9 @@ Outcome<wire::LunReply> lun_adopt(Parts& parts, const Call&, const wire::LunAdop
   if (request.has_capacity()) capacity = request.capacity();
   auto known = parts.registry.find_by_file(*store, request.file());
   bool changed = !known || !known->object;
+  if (parts.snapshots != nullptr) parts.snapshots->note_rebuild(true);
   auto adopted = parts.registry.adopt(*store, request.file(), capacity, request.dry_run());
+  if (parts.snapshots != nullptr) parts.snapshots->note_rebuild(false);
   return planned_reply(parts, adopted, request.dry_run(), changed);
 }
 

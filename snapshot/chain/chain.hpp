@@ -195,7 +195,7 @@ class Chain final : public std::enable_shared_from_this<Chain> {
   void load(std::span<const Member::Known> known);
   Outcome<FolderContents> find_files();
   std::shared_ptr<Member> load_one(const Member::Known& known, bool newest, Loading& loading);
-  void find_missing(const Loading& loading);
+  void find_missing(Loading& loading);
   void finish_loading(Loading& loading);
   void settle_whole(const Member::Known& known, Member& member);
   void spoil_dependents();

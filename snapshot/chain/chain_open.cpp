@@ -91,7 +91,7 @@ void Chain::load(std::span<const Member::Known> known) {
 
 /// What one that followed has captured nobody knows any more if its files are gone and no
 /// row tells of it.
-void Chain::find_missing(const Loading& loading) {
+void Chain::find_missing(Loading& loading) {
   for (const auto& member : loading.members) {
     const auto& by = member->sealed_by();
     bool has_all = member->captured_units() > (member->capacity() - 1) / member->unit();
@@ -99,6 +99,7 @@ void Chain::find_missing(const Loading& loading) {
       continue;
     member->spoil("the snapshot that followed it, " + by->to_string() + ", is missing");
     untold_.push_back(member);
+    loading.broken = index_ != nullptr;  // it may know that one, and its number be used again
   }
 }
 

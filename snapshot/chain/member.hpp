@@ -180,6 +180,7 @@ class Member {
   Outcome<> load(const Known& known, const FolderContents& folder, MapVisitor* elsewhere,
                  bool durable);
   Outcome<> load_map(const FolderContents& folder, MapVisitor* elsewhere, bool durable);
+  std::string missing_segment(const MapContents& map, const FolderContents& folder) const;
   Outcome<> load_segments(std::span<const std::uint32_t> numbers,
                           std::span<const std::uint32_t> moved);
   Outcome<> find_whole_image();
@@ -188,6 +189,7 @@ class Member {
   Outcome<std::unique_ptr<file_store::File>> open_image(const std::string& name) const;
   Outcome<> open_map();
   Outcome<> append(const Record& record);
+  Outcome<> say_begun();
   Outcome<> flush_map();
   void note_in_map(const Record& record);
   void set_captured(Primitive primitive, std::uint64_t unit);
@@ -204,6 +206,7 @@ class Member {
   std::unique_ptr<MapWriter> map_;
   bool cut_ = false;
   std::optional<Uuid> sealed_by_;
+  std::uint32_t begun_ = 0;  // of segments with lower numbers its map says that they exist
   bool removed_ = false;
   std::uint64_t reclaimed_ = 0;  // up to here nothing is left of the image
 

@@ -37,8 +37,21 @@ Outcome<> Member::record(std::span<const Run> in_image, std::span<const Run> hol
 Outcome<> Member::add_pre_images(std::span<PreImage> images, std::int64_t wall_ms) {
   if (auto begun = begin(wall_ms); !begun) return begun;
   if (auto added = pre_images_.add(images); !added) return added;
+  if (auto said = say_begun(); !said) return said;
   for (const auto& image : images)
     captured_->set.add({image.block >> (shift_ - std::countr_zero(kPreImageBlock)), 1});
+  return {};
+}
+
+/// Before anything is overwritten that only a new segment has: who does not find it must miss
+/// it. Once for each.
+Outcome<> Member::say_begun() {
+  auto fresh = pre_images_.begun_from(begun_);
+  if (fresh.empty()) return {};
+  for (auto number : fresh)
+    if (auto said = append(Begun{number}); !said) return said;
+  if (auto said = flush_map(); !said) return said;
+  begun_ = fresh.back() + 1;
   return {};
 }
 

@@ -117,7 +117,10 @@ Outcome<> Member::load_map(const FolderContents& folder, MapVisitor* elsewhere, 
       first->header.capacity != capacity_)
     return damaged(place_, name, " is the map of something else");
   sealed_by_ = first->sealed_by;
+  begun_ = first->next_segment;
   auto segments = folder.segments.find(uuid_);
+  if (auto lost = missing_segment(*first, folder); !lost.empty())
+    return damaged(place_, lost, " is not there");
   auto folds = elsewhere != nullptr && segments == folder.segments.end() && is_foldable(*first);
   if (folds && read_map(*map_file_, label, *elsewhere)) {
     primitive_ = Primitive::copy;
@@ -141,6 +144,16 @@ Outcome<> Member::load_map(const FolderContents& folder, MapVisitor* elsewhere, 
   if (primitive_ != Primitive::copy || !cut_ || whole()) return {};
   return segments == folder.segments.end() ? Outcome<>()
                                            : load_segments(segments->second, loader.moved);
+}
+
+/// The name of one that must be there; empty: all are.
+std::string Member::missing_segment(const MapContents& map, const FolderContents& folder) const {
+  if (!map.cut_ms || map.complete || map.given_up) return {};
+  auto found = folder.segments.find(uuid_);
+  for (auto number : map.segments)
+    if (found == folder.segments.end() || !std::ranges::binary_search(found->second, number))
+      return segment_name(uuid_, number);
+  return {};
 }
 
 Outcome<> Member::load_segments(std::span<const std::uint32_t> numbers,

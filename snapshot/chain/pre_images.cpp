@@ -144,6 +144,13 @@ std::size_t PreImages::movable_segments() const noexcept {
   return segments_.size() - (may_move(segments_.size() - 1) ? 0 : 1);
 }
 
+std::vector<std::uint32_t> PreImages::begun_from(std::uint32_t number) const {
+  std::vector<std::uint32_t> numbers;
+  for (const auto& segment : segments_)
+    if (segment->number >= number && !segment->entries.empty()) numbers.push_back(segment->number);
+  return numbers;
+}
+
 PreImages::Segment* PreImages::find(std::uint32_t number) const {
   for (const auto& segment : segments_)
     if (segment->number == number) return segment.get();

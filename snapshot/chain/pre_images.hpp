@@ -32,6 +32,9 @@ class PreImages {
   /// the next start would take that for moved, too.
   void use_up(std::uint32_t number) { next_ = std::max(next_, number + 1); }
 
+  /// Segments from that number on that hold something.
+  std::vector<std::uint32_t> begun_from(std::uint32_t number) const;
+
   /// Keeps `images`, durably: one write and one sync, unless a segment becomes full. After
   /// a failure another try goes to a new segment: what the old one got is not known.
   Outcome<> add(std::span<PreImage> images);

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "snapshot/format/layout.hpp"
@@ -37,6 +38,7 @@ class Interpreter {
       case RecordKind::complete: return take_mark(contents_.complete);
       case RecordKind::given_up: return take_reason();
       case RecordKind::ghost: return take_mark(contents_.ghost);
+      case RecordKind::begun: return take_begun();
     }
     if ((record.kind & kIgnorable) != 0) return {};
     return failure(
@@ -76,8 +78,18 @@ class Interpreter {
     if (payload_.size() < sizeof(le32)) return nonsense("names no segment");
     std::uint32_t segment = load<le32>(payload_);
     payload_ = payload_.subspan(sizeof(le32));
+    std::erase(contents_.segments, segment);
     if (auto done = take_runs(RecordKind::moved); !done) return done;
     return visitor_.on_moved(segment);
+  }
+
+  Outcome<> take_begun() {
+    if (payload_.size() != sizeof(le32)) return nonsense("names no segment");
+    const std::uint32_t segment = load<le32>(payload_);
+    if (segment < contents_.next_segment) return nonsense("begins a segment again");
+    contents_.segments.push_back(segment);
+    contents_.next_segment = segment + 1;
+    return {};
   }
 
   Outcome<> take_name() {
@@ -131,6 +143,7 @@ Outcome<std::optional<RawRecord>> next_record(Window& window, MapContents& conte
 }  // namespace
 
 std::string_view to_string(RecordKind kind) noexcept {
+  if (kind == RecordKind::begun) return "begun";
   constexpr std::string_view kNames[] = {"cut",    "captured", "hole",     "moved", "named",
                                          "sealed", "complete", "given up", "ghost"};
   auto index = static_cast<std::size_t>(kind) - 1;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "snapshot/format/map_header.hpp"
 #include "snapshot/format/map_record.hpp"
@@ -33,6 +34,8 @@ struct MapContents {
   std::optional<std::string> given_up;  ///< the reason
   bool complete = false;
   bool ghost = false;
+  std::vector<std::uint32_t> segments;  ///< ascending; begun and not moved: they must be there
+  std::uint32_t next_segment = 0;       ///< above all that were begun
   std::uint64_t records = 0;
   std::uint64_t end = 0;    ///< where the last valid record ends
   std::uint32_t chain = 0;  ///< its checksum, from which the next one's hangs

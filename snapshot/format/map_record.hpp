@@ -14,6 +14,10 @@
 
 namespace caisson::snapshot {
 
+/// A kind with this bit may be skipped by who does not know it; a map with any
+/// other unknown kind cannot be understood (Errc::unsupported).
+inline constexpr std::uint16_t kIgnorable = 0x8000;
+
 enum class RecordKind : std::uint16_t {
   cut = 1,
   captured = 2,
@@ -24,12 +28,9 @@ enum class RecordKind : std::uint16_t {
   complete = 7,
   given_up = 8,
   ghost = 9,
+  begun = kIgnorable | 10,
 };
 std::string_view to_string(RecordKind kind) noexcept;
-
-/// A kind with this bit may be skipped by who does not know it; a map with any
-/// other unknown kind cannot be understood (Errc::unsupported).
-inline constexpr std::uint16_t kIgnorable = 0x8000;
 
 inline constexpr std::size_t kMaxReason = 512;  ///< bytes of GivenUp::reason that are kept
 
@@ -72,6 +73,12 @@ struct GivenUp {
 /// Deleted for users; still captures, or is needed for older ones.
 struct Ghost {};
 
-using Record = std::variant<Cut, Captured, Hole, Moved, Named, Sealed, Complete, GivenUp, Ghost>;
+/// That segment exists, until it is moved.
+struct Begun {
+  std::uint32_t segment = 0;
+};
+
+using Record =
+    std::variant<Cut, Captured, Hole, Moved, Named, Sealed, Complete, GivenUp, Ghost, Begun>;
 
 }  // namespace caisson::snapshot

@@ -108,6 +108,10 @@ Outcome<> MapWriter::put(const GivenUp& record) {
   return put_bytes(RecordKind::given_up, std::as_bytes(std::span(reason)));
 }
 Outcome<> MapWriter::put(const Ghost&) { return put_bytes(RecordKind::ghost, {}); }
+Outcome<> MapWriter::put(const Begun& record) {
+  const le32 segment(record.segment);
+  return put_bytes(RecordKind::begun, bytes_of(segment));
+}
 
 Outcome<> MapWriter::append(const Record& record) {
   if (auto state = out_.state(); !state) return state;

@@ -66,6 +66,7 @@ class MapWriter {
   Outcome<> put(const Complete& record);
   Outcome<> put(const GivenUp& record);
   Outcome<> put(const Ghost& record);
+  Outcome<> put(const Begun& record);
   Outcome<> put_runs(RecordKind kind, std::span<const Run> runs,
                      std::span<const std::byte> before = {});
   Outcome<> put_bytes(RecordKind kind, std::span<const std::byte> payload);

@@ -61,10 +61,10 @@ std::unique_ptr<block::DataLayer> Manager::attach(std::unique_ptr<block::BlockDe
     parts.index = fmt::format("{}/{}.db", options_.index_directory, attachment.lun.to_string());
   auto known = known_of(attachment.lun);
   find_folder(known, parts.place);
-  if (take_up_unknown(attachment, parts.place)) {
-    known = known_of(attachment.lun);
-    if (!parts.index.empty()) CaptureIndex::discard(parts.index);  // of a chain without them
-  }
+  const bool found = take_up_unknown(attachment, parts.place);
+  if (found) known = known_of(attachment.lun);
+  // One of a chain without these; or of one that is lost, whose numbers are used again.
+  if ((found || known.empty()) && !parts.index.empty()) CaptureIndex::discard(parts.index);
   auto chain = Chain::open(std::move(parts), known);
   {
     std::lock_guard lock(mutex_);

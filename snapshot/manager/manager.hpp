@@ -88,7 +88,8 @@ struct CopySource {
 /// What a folder of snapshots holds of which the catalog knows nothing.
 struct UnknownSnapshots {
   std::vector<catalog::SnapshotRecord> snapshots{};  ///< as they would be taken up
-  std::vector<std::string> lost{};                   ///< maps that cannot be, and why
+  std::vector<std::string> lost{};                   ///< what cannot be, and why
+  std::vector<Uuid> passed_over{};                   ///< of which something may turn up later
 };
 
 /// A part of a list of changes.
@@ -126,11 +127,12 @@ class Manager final : private ChainObserver {
   std::unique_ptr<block::DataLayer> attach(std::unique_ptr<block::BlockDevice> below,
                                            const Attachment& attachment);
 
-  /// What attach() would take up of a LUN; changes nothing.
+  /// What attach() would take up of a LUN; changes nothing. Those whose files are damaged, or
+  /// that need such a one, are invalid, with the reason.
   UnknownSnapshots find_unknown(const Uuid& lun, std::string_view name, std::string_view store);
-  /// While the catalog is made anew: attach() also looks where a LUN of another name left
-  /// its snapshots.
-  void note_rebuild(bool under_way) { rebuilding_.store(under_way); }
+  /// While LUNs are taken up that the catalog did not know: attach() also looks where one of
+  /// another name left its snapshots. Each true is followed by a false.
+  void note_rebuild(bool under_way) { under_way ? ++rebuilding_ : --rebuilding_; }
 
   /// All of them or none. Errc::not_found, already_exists, offline, timed_out (a LUN whose
   /// requests do not end: nothing was cut), no_space.
@@ -214,7 +216,8 @@ class Manager final : private ChainObserver {
   static void find_folder(std::span<const Member::Known> known, Place& place);
   static Outcome<std::map<Uuid, bool>> maps_in(const Place& place);
   UnknownSnapshots unknown_in(const Place& place, const Uuid& lun, bool dry_run);
-  static std::optional<std::string> folder_left_behind(const Place& place, const Uuid& lun);
+  bool was_passed_over(const Uuid& snapshot) const;
+  static void find_left_behind(Place& place, const Uuid& lun, UnknownSnapshots& unknown);
   bool take_up_unknown(const Attachment& attachment, Place& place);
   Outcome<> save(const catalog::SnapshotRecord& record);
   bool change_record(const Uuid& snapshot,
@@ -255,7 +258,7 @@ class Manager final : private ChainObserver {
   std::unique_ptr<Pacer> own_pacer_;
   Pacer* pacer_;
   mutable RunTimeKeeper run_time_;
-  std::atomic<bool> rebuilding_{false};
+  std::atomic<int> rebuilding_{0};
   std::mutex rows_mutex_;     ///< one change of a row at a time; not held while a chain is asked
   mutable std::mutex mutex_;  ///< guards what follows; never held over anything that blocks
   std::map<Uuid, std::weak_ptr<Chain>> chains_;

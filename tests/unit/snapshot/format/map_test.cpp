@@ -33,9 +33,9 @@ class MapTest : public ::testing::Test {
 TEST_F(MapTest, SaysWhatWasAppended) {
   auto map = MapWriter::create(*file_, kLabel, example_header()).value();
   const Runs runs{{0, 3}, {16777215, 1}};
-  const std::vector<Record> records{Cut{1764500000123}, Captured{runs},      Hole{runs},
-                                    Moved{9, runs},     Named{"renamed"},    Sealed{kOther},
-                                    Complete{},         GivenUp{"full\n é"}, Ghost{}};
+  const std::vector<Record> records{
+      Cut{1764500000123}, Captured{runs}, Hole{runs},          Moved{9, runs}, Named{"renamed"},
+      Sealed{kOther},     Complete{},     GivenUp{"full\n é"}, Ghost{},        Begun{11}};
   for (const auto& record : records) map.append(record).value();
   map.flush().value();
   Told told;
@@ -47,7 +47,9 @@ TEST_F(MapTest, SaysWhatWasAppended) {
   EXPECT_TRUE(contents.complete);
   EXPECT_TRUE(contents.ghost);
   EXPECT_EQ(contents.given_up, "full? ??");
-  EXPECT_EQ(contents.records, 9U);
+  EXPECT_EQ(contents.records, 10U);
+  EXPECT_THAT(contents.segments, ElementsAre(11U));
+  EXPECT_EQ(contents.next_segment, 12U);
   EXPECT_EQ(contents.end, map.size());
   EXPECT_THAT(told.lines,
               ElementsAre("captured 0+3", "captured 16777215+1", "hole 0+3", "hole 16777215+1",
@@ -197,6 +199,7 @@ TEST_F(MapTest, RecordsThatCheckButCannotBeAreCorrupt) {
   EXPECT_EQ(code_of(MapBytes().add(RecordKind::named, filled(3, '/'))), Errc::corrupt);
   EXPECT_EQ(code_of(MapBytes().add(RecordKind::sealed, filled(15, 0))), Errc::corrupt);
   EXPECT_EQ(code_of(MapBytes().add(RecordKind::complete, filled(1, 0))), Errc::corrupt);
+  EXPECT_EQ(code_of(MapBytes().add(RecordKind::begun, filled(3, 0))), Errc::corrupt);
   EXPECT_EQ(code_of(MapBytes().add(RecordKind::given_up, filled(513, 'x'))), Errc::corrupt);
 }
 

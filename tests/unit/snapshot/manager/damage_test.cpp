@@ -47,6 +47,13 @@ class DamageTest : public LostTest {
     ASSERT_TRUE((*file)->resize(size));
     ASSERT_TRUE((*file)->sync_all());
   }
+  /// Of the header.
+  void damage(const std::string& name) {
+    auto file = disk->open(name);
+    ASSERT_TRUE(file);
+    ASSERT_TRUE(file_store::write_at(**file, 0, Bytes(16)));
+    ASSERT_TRUE((*file)->sync_all());
+  }
   Bytes damaged, newer, now;
 };
 
@@ -73,6 +80,33 @@ TEST_P(DamageTest, AnImageThatWasCutShort) {
   truncate(file, kSize / 2);
   begin();
   expect_hurt(file);
+}
+
+TEST_P(DamageTest, ALostSegment) {
+  if (GetParam() == Store::sharing) GTEST_SKIP() << "there are no segments";
+  const auto file = path(snapshot::segment_name(view("hurt").record.uuid, 0));
+  stop();
+  remove(file);
+  begin();
+  expect_hurt(file);
+}
+
+TEST_P(DamageTest, ADamagedSegment) {
+  if (GetParam() == Store::sharing) GTEST_SKIP() << "there are no segments";
+  const auto file = path(snapshot::segment_name(view("hurt").record.uuid, 0));
+  stop();
+  damage(file);
+  begin();
+  expect_hurt(file);
+}
+
+TEST_P(DamageTest, ADamagedMap) {
+  const auto file = path(snapshot::map_name(view("hurt").record.uuid));
+  stop();
+  damage(file);
+  begin();
+  expect_hurt(file);
+  EXPECT_FALSE(valid("old"));
 }
 
 TEST_P(DamageTest, AWholeOnesFileThatIsRemovedWhileNothingRuns) {

@@ -50,8 +50,9 @@ class HeldPacer final : public snapshot::Pacer {
 
 class SnapshotMachine {
  public:
-  /// Both outlive it.
-  SnapshotMachine(SimStore& disk, const Clock& clock) : clock_(clock) {
+  /// Both outlive it. `index_directory`: as that of the manager.
+  SnapshotMachine(SimStore& disk, const Clock& clock, std::string index_directory = {})
+      : clock_(clock), index_directory_(std::move(index_directory)) {
     machine_ = std::make_unique<Machine>(
         disk, nullptr, [this](object::RegistryOptions& options) { put_together(options); });
     EXPECT_FALSE(machine_->failure()) << machine_->failure()->message;
@@ -129,13 +130,15 @@ class SnapshotMachine {
                                  .luns = &luns_,
                                  .pacer = &pacer_,
                                  .clock = &clock_,
-                                 .write_back_limit = std::chrono::milliseconds(50)});
+                                 .write_back_limit = std::chrono::milliseconds(50),
+                                 .index_directory = index_directory_});
     auto started = manager_->start();
     EXPECT_TRUE(started) << started.error().message;
     service::put_snapshots_into(options, *manager_);
   }
 
   const Clock& clock_;
+  const std::string index_directory_;
   HeldPacer pacer_;
   service::SnapshotLuns luns_;
   std::unique_ptr<snapshot::Manager> manager_;
