@@ -159,8 +159,11 @@ Outcome<std::unique_ptr<Container>> Container::wrap(Store& store, const LunRecor
   auto self = open_locked(store, row.store, image.file);
   if (!self) return self.error();
   auto undo = [&](const Failure& why) -> Outcome<std::unique_ptr<Container>> {
-    if ((*self)->set_length(image.length)) (void)(*self)->sync();
-    return why;
+    auto undone = (*self)->set_length(image.length);
+    if (undone) undone = (*self)->sync();
+    if (undone) return why;
+    return failure(Errc::io_error, fmt::format("{}; nor can its old length be made durable: {}",
+                                               why.message, undone.error().message));
   };
   auto raw = (*self)->file_.attributes();
   if (!raw) return (*self)->failed("read its length", raw.error());

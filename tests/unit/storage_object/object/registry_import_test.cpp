@@ -67,6 +67,25 @@ TEST_F(InterruptedImportTest, LeavesAnImageThatHasGrownAlone) {
   EXPECT_EQ(store_.content("disk.raw").size(), 9000u);
 }
 
+/// The image has its old length again, but only a sync could say that it keeps that: a power
+/// cut would bring back the longer one, of which nobody knows any more.
+TEST_F(InterruptedImportTest, IsForgottenOnlyIfTheImageIsDurablyWhatItWas) {
+  for (std::uint64_t failing : {1, 2}) {
+    put_file(store_, "disk.raw", image_);
+    store_.inject({.op = SimOp::sync_all, .times = failing, .error = ENOSPC, .file = "disk.raw"});
+    ASSERT_FALSE(registry().import({.file = "disk.raw", .name = "db", .in_place = true}));
+    EXPECT_EQ(store_.content("disk.raw"), image_);
+    EXPECT_EQ(registry().find("db").has_value(), failing == 2);
+    store_.clear_faults();
+    if (failing == 1) {
+      ASSERT_TRUE(store_.remove("disk.raw"));
+    }
+  }
+  machine_.reset();
+  start();
+  EXPECT_TRUE(lun("db").object) << lun("db").reason;
+}
+
 TEST_F(InterruptedImportTest, IsFinishedWhereOnlyTheNameIsMissing) {
   put_file(store_, "disk.raw", image_);
   store_.inject({.op = SimOp::rename, .error = EIO});
