@@ -21,7 +21,7 @@ class AppendFile {
   struct Room {
     std::uint64_t chunk = 0;    ///< bytes allocated at a time
     std::uint64_t reserve = 0;  ///< bytes kept allocated behind what is written
-    bool by_zeros = false;      ///< written where the file cannot allocate; else nothing is
+    bool by_zeros = false;      ///< also where the file cannot allocate; else there is no room
   };
 
   AppendFile(file_store::File& file, std::string label, Room room, std::uint64_t end);
@@ -56,7 +56,8 @@ class AppendFile {
   Outcome<> fail(const char* doing, const Error& error);
   Outcome<> clear_behind(std::uint64_t size);
   Outcome<> cut_off();
-  Outcome<> allocate(std::uint64_t to);
+  Outcome<> allocate(std::uint64_t to, bool written = true);
+  Result<> back_by_space(std::uint64_t from, std::uint64_t to);
 
   file_store::File* file_;
   std::string label_;

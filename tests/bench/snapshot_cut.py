@@ -11,6 +11,7 @@ from snapshot_lab import SHARES, TIB, Load, Skip, extents_of, ficlone, fragment,
 from snapshot_qemu import InternalSnapshots, StorageDaemon
 from snapshot_served import Served
 
+WRITE_BACK = 4  # seconds for which a cut may have cached data written before it begins
 BOUND_MS = {"xfs": 50, "ext4": 50, "btrfs": 100}
 NAMES = {"plain": "no cut", "ficlone": "whole-file FICLONE", "qemu_cut": "qemu, external"}
 
@@ -29,7 +30,8 @@ class Disk:
             fragment(self.container, size, options.extents, fs)
         self.qemu = where / "qemu.img" if filled else None
         self.took = collections.defaultdict(list)
-        load(options, self.url, options.seconds, seed=1)  # allocates, in no figure
+        self.seconds = options.seconds + WRITE_BACK  # of each run, whatever is done beside it
+        load(options, self.url, self.seconds, seed=1)  # allocates, in no figure
 
     @property
     def url(self):
@@ -40,7 +42,7 @@ class Disk:
             file.truncate(self.options.filled)
         fragment(self.qemu, self.options.filled, self.options.extents, self.fs)
         with StorageDaemon(self.where, self.qemu) as daemon:
-            load(self.options, daemon.url, self.options.seconds, seed=1)
+            load(self.options, daemon.url, self.seconds, seed=1)
 
     def run(self, kind):
         """The longest wait in ms."""
@@ -49,14 +51,14 @@ class Disk:
         return found["max_us"] / 1e3
 
     def beside(self, kind, url, action):
-        found, took, within = Load(self.options, url, self.options.seconds, seed=1).run_beside(action)
+        found, took, within = Load(self.options, url, self.seconds, seed=1).run_beside(action)
         self.took[kind].append(took * 1e3)
         if not within and kind != "ficlone":  # whose pause holds the load up itself
             self.options.note(f"{self.name}: {kind} ended after the load")
         return found
 
     def plain(self):
-        return load(self.options, self.url, self.options.seconds, seed=1)
+        return load(self.options, self.url, self.seconds, seed=1)
 
     def ours(self):
         found = self.beside("ours", self.url, lambda: self.server.cut(self.name, "bench"))
@@ -71,7 +73,7 @@ class Disk:
 
     def qemu_plain(self):
         with StorageDaemon(self.where, self.qemu) as daemon:
-            return load(self.options, daemon.url, self.options.seconds, seed=1)
+            return load(self.options, daemon.url, self.seconds, seed=1)
 
     def qemu_cut(self):
         with StorageDaemon(self.where, self.qemu) as daemon:
