@@ -28,6 +28,9 @@ std::string problem_of(const Place& place, const std::set<Uuid>& missing, const 
   if (one.given_up) return *one.given_up;
   if (!record.complete && one.sealed_by && missing.contains(*one.sealed_by))
     return "the snapshot that followed it, " + one.sealed_by->to_string() + ", is missing";
+  for (auto number : record.complete ? std::vector<std::uint32_t>() : one.segments)
+    if (const auto file = segment_name(record.uuid, number); !place.has(file))
+      return place.label(file) + " is not there";
   return image_problem(place, record, one.name);
 }
 

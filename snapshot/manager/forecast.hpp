@@ -3,10 +3,12 @@
 // folder only.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "snapshot/chain/place.hpp"
 #include "storage_object/catalog/records.hpp"
@@ -19,6 +21,7 @@ struct MapFacts {
   std::string name;  ///< that its public file has
   std::optional<Uuid> sealed_by;
   std::optional<std::string> given_up;
+  std::vector<std::uint32_t> segments;  ///< that must be there
 };
 
 /// Which ones followed some of `taken`, that are not complete, and are neither among `all`

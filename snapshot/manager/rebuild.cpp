@@ -116,7 +116,8 @@ UnknownSnapshots Manager::unknown_in(const Place& place, const Uuid& lun, bool d
                              " was not to be had when its LUN was served: nobody kept what was "
                              "overwritten since");
     else
-      found.push_back({record_from(*map, removed), map->name, map->sealed_by, map->given_up});
+      found.push_back(
+          {record_from(*map, removed), map->name, map->sealed_by, map->given_up, map->segments});
   }
   std::ranges::stable_sort(found, {}, [](const auto& one) { return one.record.sequence; });
   std::vector<MapFacts> taken;

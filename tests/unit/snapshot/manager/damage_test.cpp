@@ -3,6 +3,7 @@
 // those that read through it.
 #include <gmock/gmock.h>
 
+#include "snapshot/format/map_reader.hpp"
 #include "tests/unit/snapshot/manager/lost_catalog.hpp"
 
 namespace caisson::tests {
@@ -54,6 +55,18 @@ class DamageTest : public LostTest {
     ASSERT_TRUE(file_store::write_at(**file, 0, Bytes(16)));
     ASSERT_TRUE((*file)->sync_all());
   }
+  /// Which has to be one that a segment began.
+  void forget_last_record(const std::string& map) {
+    constexpr std::size_t kRecord = 16;
+    auto file = disk->open(map);
+    ASSERT_TRUE(file);
+    auto contents = snapshot::read_map(**file, map);
+    ASSERT_TRUE(contents);
+    ASSERT_EQ(contents->segments.size(), 1U);
+    ASSERT_TRUE(file_store::write_at(**file, contents->end - kRecord, Bytes(kRecord)));
+    ASSERT_TRUE((*file)->sync_all());
+    ASSERT_TRUE(snapshot::read_map(**file, map)->segments.empty());
+  }
   Bytes damaged, newer, now;
 };
 
@@ -89,6 +102,20 @@ TEST_P(DamageTest, ALostSegment) {
   remove(file);
   begin();
   expect_hurt(file);
+}
+
+/// One that was written just before the end, whose record in the map was not.
+TEST_P(DamageTest, ALostSegmentOfWhichTheMapSaidNothingAtFirst) {
+  if (GetParam() == Store::sharing) GTEST_SKIP() << "there are no segments";
+  const auto uuid = view("new").record.uuid;
+  stop();
+  ASSERT_NO_FATAL_FAILURE(forget_last_record(path(snapshot::map_name(uuid))));
+  begin();
+  EXPECT_EQ(image_of("new"), newer);
+  stop();
+  remove(path(snapshot::segment_name(uuid, 0)));
+  begin();
+  EXPECT_FALSE(valid("new"));
 }
 
 TEST_P(DamageTest, ADamagedSegment) {

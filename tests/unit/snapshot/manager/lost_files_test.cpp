@@ -126,6 +126,23 @@ TEST_P(LostFilesTest, ADryRunForetellsLostImages) {
   EXPECT_FALSE(valid("active"));
 }
 
+TEST_P(LostFilesTest, ADryRunForetellsLostSegments) {
+  if (GetParam() == Store::sharing) GTEST_SKIP() << "there are no segments";
+  cut_and_change("active", 3, 0);
+  const auto uuid = machine->registry().find("a")->record.uuid;
+  const auto segment = path(snapshot::segment_name(view("active").record.uuid, 0));
+  stop();
+  remove_catalog();
+  remove(segment);
+  begin();
+  ASSERT_TRUE(machine->registry().rebuild(true));
+  auto unknown = machine->snapshots().find_unknown(uuid, "a", "main");
+  ASSERT_EQ(unknown.snapshots.size(), 1U);
+  EXPECT_THAT(unknown.snapshots[0].reason, HasSubstr(segment));
+  rebuild();
+  EXPECT_FALSE(valid("active"));
+}
+
 /// Where all segments were moved a start must not use their numbers again: the map says that
 /// those may go.
 TEST_P(LostFilesTest, NumbersOfSegmentsAreNeverUsedAgain) {
