@@ -188,6 +188,7 @@ Outcome<> Manager::prepare(std::vector<Cut>& cuts, const CreateOptions& options)
 void Manager::write_back(std::vector<Cut>& cuts) {
   const auto until = std::chrono::steady_clock::now() + options_.write_back_limit;
   std::vector<std::future<void>> written;
+  written.reserve(cuts.size());
   for (auto& cut : cuts) written.push_back(cut.chain->write_back(options_.write_back_limit));
   for (const auto& one : written) (void)one.wait_until(until);
 }

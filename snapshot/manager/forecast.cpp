@@ -2,7 +2,6 @@
 #include "snapshot/manager/forecast.hpp"
 
 #include <algorithm>
-#include <ranges>
 
 namespace caisson::snapshot {
 
@@ -51,8 +50,9 @@ std::set<Uuid> missing_followers(const Place& place, std::span<const SnapshotRec
 
 void forecast(const Place& place, const std::set<Uuid>& missing, std::span<MapFacts> taken) {
   std::string through;  // why what reads through the newer one is lost; empty: it is not
-  for (auto& one : taken | std::views::reverse) {
-    auto& record = one.record;
+  for (auto at = taken.rbegin(); at != taken.rend(); ++at) {
+    const auto& one = *at;
+    auto& record = at->record;
     if (record.state == SnapshotState::creating) continue;
     auto why = problem_of(place, missing, one);
     if (why.empty() && !record.complete) why = through;
