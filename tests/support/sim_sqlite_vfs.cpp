@@ -18,6 +18,7 @@ struct OpenFile {
   std::unique_ptr<file_store::File> file;
   std::string name;
   bool delete_on_close = false;
+  bool shrunk = false;       // since the last sync
   bool name_is_new = false;  // perhaps, and not durable yet: as for Unix
 };
 
@@ -67,13 +68,17 @@ int write(sqlite3_file* raw, const void* from, int length, sqlite3_int64 offset)
 }
 
 int truncate(sqlite3_file* raw, sqlite3_int64 size) {
-  return io_code(open_file(raw).file->resize(static_cast<std::uint64_t>(size)),
-                 SQLITE_IOERR_TRUNCATE);
+  auto& open = open_file(raw);
+  open.shrunk = true;
+  return io_code(open.file->resize(static_cast<std::uint64_t>(size)), SQLITE_IOERR_TRUNCATE);
 }
 
 int sync(sqlite3_file* raw, int) {
   auto& open = open_file(raw);
-  if (auto synced = file_store::sync(*open.file); !synced) return SQLITE_IOERR_FSYNC;
+  // SQLite's fdatasync has a size that ftruncate() changed written, too: fdatasync(2).
+  auto synced = open.shrunk ? open.file->sync_all() : file_store::sync(*open.file);
+  if (!synced) return SQLITE_IOERR_FSYNC;
+  open.shrunk = false;
   if (!open.name_is_new) return SQLITE_OK;
   open.name_is_new = false;
   return io_code(open.store.sync_names(), SQLITE_IOERR_DIR_FSYNC);
