@@ -134,11 +134,14 @@ Outcome<std::unique_ptr<file_store::Store>> Registry::open_in_place(StoreRecord&
   if (auto fine = check_place(record); !fine) return fine.error();
   auto opened = options_.open_store(record);
   if (!opened) return opened.error();
+  const bool known = record.mark.has_value();
   auto unmarked = check_mark(**opened, record, asked);
   if (!unmarked) return unmarked.error();
   if (auto done = (*opened)->prepare(); !done) return done.error();
-  if (!*unmarked || !change) return opened;
-  auto marked = write_mark(**opened, record.name, *record.mark);
+  if (!change || (known && !*unmarked)) return opened;
+  // One that is there already may be of a start that was killed before its name was durable.
+  auto marked = *unmarked ? write_mark(**opened, record.name, *record.mark)
+                          : settle_mark(**opened, record.name);
   if (!marked && asked != Asked::no) return marked.error();
   if (!marked) {  // a full store of an earlier version is served all the same
     log::warning("{}; the next start tries again", marked.error().message);

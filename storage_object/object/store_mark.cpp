@@ -23,6 +23,13 @@ Failure no_mark(file_store::Store& store, std::string_view name, std::string_vie
       "take that file away, then see caissond(8), \"Stores\", for how a store is marked anew");
 }
 
+Failure cannot_mark(file_store::Store& store, std::string_view name, const Error& error) {
+  return failure(
+      to_errc(error),
+      fmt::format("store '{}': cannot mark {}: {}", name, store.location(), error.message()),
+      "check its space and permissions");
+}
+
 std::optional<Uuid> parse(std::string_view text) {
   if (text.ends_with('\n')) text.remove_suffix(1);
   if (!text.starts_with(kPrefix)) return std::nullopt;
@@ -55,13 +62,13 @@ Outcome<std::optional<Uuid>> read_mark(file_store::Store& store, std::string_vie
   return id;
 }
 
+Outcome<> settle_mark(file_store::Store& store, std::string_view name) {
+  auto done = store.sync_names();
+  return done ? Outcome<>() : cannot_mark(store, name, done.error());
+}
+
 Outcome<> write_mark(file_store::Store& store, std::string_view name, const Uuid& id) {
-  auto failed = [&](const Error& error) {
-    return failure(
-        to_errc(error),
-        fmt::format("store '{}': cannot mark {}: {}", name, store.location(), error.message()),
-        "check its space and permissions");
-  };
+  auto failed = [&](const Error& error) { return cannot_mark(store, name, error); };
   auto file = store.create_unnamed();
   if (!file) return failed(file.error());
   const auto text = mark_text(id);

@@ -27,6 +27,9 @@ std::string mark_text(const Uuid& id);
 Outcome<std::optional<Uuid>> read_mark(file_store::Store& store, std::string_view name,
                                        const std::optional<Uuid>& expected = {});
 
+/// Makes durable that the store bears the mark that was found there.
+Outcome<> settle_mark(file_store::Store& store, std::string_view name);
+
 /// Marks a store that bears no mark, durably. Errc::already_exists if it does.
 Outcome<> write_mark(file_store::Store& store, std::string_view name, const Uuid& id);
 
