@@ -110,8 +110,7 @@ Outcome<> AppendFile::cut_off() {
 }
 
 /// Backs the file by space up to `to`, makes it as long and writes it: a sync of what is
-/// written there later has no metadata to write. On ext4 it takes a twentieth of what it takes
-/// where space is allocated but was never written.
+/// written there later has no metadata to write, as where space is allocated only.
 Outcome<> AppendFile::allocate(std::uint64_t to, bool written) {
   auto done = back_by_space(allocated_, to);
   if (done && (file_->traits().allocate ? written : room_.by_zeros))

@@ -18,7 +18,6 @@ using namespace std::chrono_literals;
 using block::IoOp;
 using block::IoRequest;
 using snapshot::BackgroundPace;
-using snapshot::HostLatencies;
 using snapshot::HostMeter;
 
 /// A read or flush that a test follows.

@@ -216,6 +216,7 @@ TEST_P(RebuildTest, AfterAnyLifeAllThatWereReportedAreThere) {
     }
     lose_catalog();
     std::vector<std::string> names;
+    names.reserve(images.size());
     for (const auto& [name, image] : images) names.push_back(name);
     ASSERT_THAT(machine->names("a"), UnorderedElementsAreArray(names));
     for (const auto& [name, image] : images) {
