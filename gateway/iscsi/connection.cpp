@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/iscsi/connection.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -233,6 +234,7 @@ asio::awaitable<bool> Connection::establish(Login::Answer& answer) {
     old->replace(shared_from_this());
     co_await gate_.async_wait(kTuple);
   }
+  if (!session->discovery()) co_await await_predecessors(session->key());
   if (ending()) {
     session->abandon();
     co_return false;
@@ -248,6 +250,19 @@ asio::awaitable<bool> Connection::establish(Login::Answer& answer) {
   heard_ = steady_clock::now();
   arm_timer(state_->options.timers.nop_interval);
   co_return true;
+}
+
+/// An initiator that closed a session and logs in by another of its ports does not
+/// meet what the old nexus held (SAM-5 6.3.4), though its end, on another thread,
+/// may not have been noticed by now. For a bounded time: old commands may hang.
+asio::awaitable<void> Connection::await_predecessors(const SessionKey& key) {
+  auto until = steady_clock::now() + state_->options.timers.predecessors;
+  for (const auto& other : state_->siblings(key)) {
+    if (ending() || steady_clock::now() >= until) co_return;
+    gate_.expires_at(until);
+    other->precede(shared_from_this());
+    co_await gate_.async_wait(kTuple);
+  }
 }
 
 void Connection::send_login(const Login::Answer& answer) {
@@ -313,6 +328,11 @@ asio::awaitable<void> Connection::drain() {
   if (queue_.empty() || ended_) co_return;
   gate_.expires_after(kLastAnswers);
   co_await gate_.async_wait(kTuple);
+}
+
+bool Connection::left() noexcept {
+  pollfd socket{.fd = socket_.native_handle(), .events = POLLRDHUP, .revents = 0};
+  return ending() || (::poll(&socket, 1, 0) > 0 && socket.revents != 0);
 }
 
 void Connection::finish(std::string reason) {

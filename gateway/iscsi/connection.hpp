@@ -20,6 +20,7 @@
 namespace caisson::iscsi {
 
 struct ServerState;
+struct SessionKey;
 class Session;
 
 /// Where the data segment that is arriving goes, between on_header and on_pdu.
@@ -71,6 +72,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   /// Ends it at once.
   void end(std::string reason);
   bool ending() const noexcept { return ended_ || finishing_; }
+  /// The initiator sends no more: it has closed its side, or the network did.
+  bool left() noexcept;
 
   /// Numbers a header and queues the PDU; it leaves with its batch.
   /// `counts`: the PDU carries a status, so StatSN moves on.
@@ -92,6 +95,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   boost::asio::awaitable<void> answer_login();
   boost::asio::awaitable<void> refuse_login(Login::Answer answer);
   boost::asio::awaitable<bool> establish(Login::Answer& answer);
+  boost::asio::awaitable<void> await_predecessors(const SessionKey& key);
   boost::asio::awaitable<void> pause(std::chrono::steady_clock::duration time);
   boost::asio::awaitable<void> drain();
   void send_login(const Login::Answer& answer);

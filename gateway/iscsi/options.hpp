@@ -45,6 +45,9 @@ struct Timers {
   /// A command that waits for others to leave its blocks ends BUSY within it, not
   /// before half of it.
   std::chrono::milliseconds range_wait{5'000};
+  /// For how long a login waits until sessions are gone whose initiator, the same,
+  /// has closed them already.
+  std::chrono::milliseconds predecessors{1'000};
   std::chrono::milliseconds drain{10'000};  ///< stop(): for initiators to log out
 };
 

@@ -112,6 +112,15 @@ void ServerState::remove(const SessionKey& key, const Session& session) {
   changed_.notify_all();
 }
 
+std::vector<std::shared_ptr<Session>> ServerState::siblings(const SessionKey& key) {
+  std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<Session>> found;
+  auto at = sessions_.lower_bound({.initiator = key.initiator, .target = {}, .portal_group = 0});
+  for (; at != sessions_.end() && at->first.initiator == key.initiator; ++at)
+    if (at->first != key) found.push_back(at->second);
+  return found;
+}
+
 std::uint16_t ServerState::live_tsih(const SessionKey& key) {
   std::lock_guard lock(mutex_);
   auto found = sessions_.find(key);

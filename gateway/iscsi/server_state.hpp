@@ -79,6 +79,8 @@ struct ServerState {
   /// Registers a session; if one of the same key lives, returns that instead.
   std::shared_ptr<Session> insert(const SessionKey& key, const std::shared_ptr<Session>& session);
   void remove(const SessionKey& key, const Session& session);
+  /// The other sessions of the initiator of `key`, by whatever of its ports.
+  std::vector<std::shared_ptr<Session>> siblings(const SessionKey& key);
   /// Of the session of this key; 0: there is none.
   std::uint16_t live_tsih(const SessionKey& key);
   /// A TSIH no live session has; 0 when all are taken.

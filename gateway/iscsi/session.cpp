@@ -271,14 +271,27 @@ void Session::gone() {
     if (auto waiting = successor.lock()) waiting->proceed();
 }
 
-void Session::replace(const std::shared_ptr<Connection>& successor) {
-  {
-    std::lock_guard lock(mutex_);
-    if (gone_) return successor->proceed();
-    std::erase_if(successors_, [](const auto& other) { return other.expired(); });
-    successors_.push_back(successor);
+/// `successor` proceeds when this is gone. False: it is, and it does.
+bool Session::lead(const std::shared_ptr<Connection>& successor) {
+  std::lock_guard lock(mutex_);
+  if (gone_) {
+    successor->proceed();
+    return false;
   }
-  drop("the initiator logged in again");
+  std::erase_if(successors_, [](const auto& other) { return other.expired(); });
+  successors_.push_back(successor);
+  return true;
+}
+
+void Session::replace(const std::shared_ptr<Connection>& successor) {
+  if (lead(successor)) drop("the initiator logged in again");
+}
+
+void Session::precede(const std::shared_ptr<Connection>& successor) {
+  thread_.post([self = shared_from_this(), successor] {
+    if (self->connection_ != nullptr && !self->connection_->left()) return successor->proceed();
+    self->lead(successor);
+  });
 }
 
 scsi::SessionView Session::view() const {

@@ -60,6 +60,9 @@ class Session final : public scsi::SessionHandle,
   /// Ends it; `successor`, a connection that may give up before, proceeds when
   /// nothing of it is left. From any thread.
   void replace(const std::shared_ptr<Connection>& successor);
+  /// If the initiator has closed it, be that noticed here or not, `successor`
+  /// proceeds when nothing of it is left; if not, at once. From any thread.
+  void precede(const std::shared_ptr<Connection>& successor);
 
   // SessionHandle: from any thread.
   scsi::SessionView view() const override;
@@ -87,6 +90,7 @@ class Session final : public scsi::SessionHandle,
   std::optional<std::string> lost_entitlement() const;
   void apply_grants();
   void leave_for(const scsi::Redirect& redirect);
+  bool lead(const std::shared_ptr<Connection>& successor);
   void gone();
   void maybe_gone();
   void end_nexus();

@@ -109,7 +109,9 @@ void GatewayScenario::finish_restores() {
   for (auto& [name, lun] : luns_) {
     if (lun.restoring.empty()) continue;
     note(fmt::format("  the restore of {} goes on", name));
-    auto under_way = [&] { return process_->registry().find(name)->record.restoring.has_value(); };
+    auto under_way = [&, &lun_name = name] {
+      return process_->registry().find(lun_name)->record.restoring.has_value();
+    };
     for (int jobs = 0; jobs < kMostJobs && under_way() && !stopped(); ++jobs)
       process_->background(random_);
     if (stopped()) return;
